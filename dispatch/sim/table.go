@@ -1,0 +1,196 @@
+package sim
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// MaxUnix is the last second that a file may tell, the end of the year 9999: later instants have no
+// RFC 3339 form.
+const MaxUnix = 253402300799
+
+// FileError tells what is wrong with a file, and where.
+type FileError struct {
+	// Line counts from 1, the header's line.
+	Line int
+	// Column is the header's name of the column; "" when the whole line is meant.
+	Column string
+	// Detail says what is wrong and names the limit.
+	Detail string
+}
+
+// Error implements error.
+func (e *FileError) Error() string {
+	if e.Column == "" {
+		return fmt.Sprintf("line %d: %s", e.Line, e.Detail)
+	}
+	return fmt.Sprintf("line %d, column %s: %s", e.Line, e.Column, e.Detail)
+}
+
+// table reads a CSV file, plain or gzip, whose columns are found by the names in its first line. Owned by
+// the goroutine that reads.
+type table struct {
+	csv    *csv.Reader
+	column map[string]int
+	row    []string
+	line   int
+	// err is the first error of a cell of the present row.
+	err error
+}
+
+// newTable reads the header. Gzip is told by its two magic bytes (RFC 1952, section 2.3.1).
+func newTable(r io.Reader) (*table, error) {
+	buffered := bufio.NewReaderSize(r, 64<<10)
+	var in io.Reader = buffered
+	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		unzipped, err := gzip.NewReader(buffered)
+		if err != nil {
+			return nil, fmt.Errorf("read gzip: %w", err)
+		}
+		in = unzipped
+	}
+	c := csv.NewReader(in)
+	c.ReuseRecord = true
+	t := &table{csv: c, column: map[string]int{}}
+	header, err := c.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, &FileError{Line: 1, Detail: "the file is empty, a header is wanted"}
+	}
+	if err != nil {
+		return nil, csvError(err)
+	}
+	for i, name := range header {
+		name = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff"))
+		if _, twice := t.column[name]; twice {
+			return nil, &FileError{Line: 1, Column: name, Detail: "stands twice in the header"}
+		}
+		t.column[name] = i
+	}
+	return t, nil
+}
+
+// want gives the first of the names that the header has, or an error that lists them.
+func (t *table) want(names ...string) (string, error) {
+	if name := t.have(names...); name != "" {
+		return name, nil
+	}
+	return "", &FileError{Line: 1, Detail: "the header has no column " + strings.Join(names, " or ")}
+}
+
+// have gives the first of the names that the header has, "" for none.
+func (t *table) have(names ...string) string {
+	for _, name := range names {
+		if _, ok := t.column[name]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// next reads the next row; false at the end.
+func (t *table) next() (bool, error) {
+	row, err := t.csv.Read()
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	if err != nil {
+		return false, csvError(err)
+	}
+	t.line, _ = t.csv.FieldPos(0)
+	t.row = row
+	return true, nil
+}
+
+// csvError makes the errors of encoding/csv ours; those of the reader below (a cut gzip stream) stay.
+func csvError(err error) error {
+	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
+		return &FileError{Line: parse.Line, Detail: parse.Err.Error()}
+	}
+	return fmt.Errorf("read rows: %w", err)
+}
+
+func (t *table) fail(column, format string, args ...any) {
+	if t.err == nil {
+		t.err = &FileError{Line: t.line, Column: column, Detail: fmt.Sprintf(format, args...)}
+	}
+}
+
+// text gives a cell; "" when the column is "" (not in the file).
+func (t *table) text(column string) string {
+	if column == "" {
+		return ""
+	}
+	cell := strings.TrimSpace(t.row[t.column[column]])
+	if !utf8.ValidString(cell) {
+		t.fail(column, "must be UTF-8")
+		return ""
+	}
+	return strings.Clone(cell)
+}
+
+// number gives a cell as a number from low to high.
+func (t *table) number(column string, low, high float64) float64 {
+	cell := t.text(column)
+	v, err := strconv.ParseFloat(cell, 64)
+	if err != nil || !(v >= low && v <= high) {
+		t.fail(column, "%q must be a number from %s to %s", clip(cell), plain(low), plain(high))
+		return 0
+	}
+	return v
+}
+
+// instant gives a cell of unix seconds, fractions allowed, to the millisecond.
+func (t *table) instant(column string) time.Time {
+	ms := math.Round(1000 * t.number(column, 0, MaxUnix))
+	return time.UnixMilli(int64(ms)).UTC()
+}
+
+// optionalInstant is the zero Time when the column or the cell is empty.
+func (t *table) optionalInstant(column string) time.Time {
+	if t.text(column) == "" {
+		return time.Time{}
+	}
+	return t.instant(column)
+}
+
+func (t *table) place(lat, lng string) geo.LatLng {
+	return geo.LatLng{Lat: t.number(lat, -90, 90), Lng: t.number(lng, -180, 180)}
+}
+
+func plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+// clip shortens a cell for an error.
+func clip(s string) string {
+	const most = 40
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// readFile opens path for read and names it in every error.
+func readFile[T any](path string, read func(io.Reader) ([]T, error)) ([]T, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err // a *PathError: it names the file and what was done
+	}
+	defer f.Close()
+	values, err := read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return values, nil
+}
