@@ -1,0 +1,392 @@
+package actor_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/dispatch/sim/actor"
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// metersNorth is a place m metres north of the origin of the lab.
+func metersNorth(m float64) geo.LatLng {
+	return geo.LatLng{Lat: m / float64(geo.EarthRadius) * 180 / 3.141592653589793}
+}
+
+// order is a ride from 100 m to 300 m north, with a stop between at 200 m when between is set.
+func order(version int64, state dispatch.State, driver string, next int, between bool) *actor.Order {
+	stops := []dispatch.Stop{{Type: dispatch.StopPickup, LatLng: metersNorth(100)}}
+	if between {
+		stops = append(stops, dispatch.Stop{Type: dispatch.StopBetween, LatLng: metersNorth(200)})
+	}
+	stops = append(stops, dispatch.Stop{Type: dispatch.StopDropoff, LatLng: metersNorth(300)})
+	return &actor.Order{
+		ID: "o", Version: version, State: state, Driver: dispatch.DriverID(driver), Stops: stops, NextStop: next,
+	}
+}
+
+// describe prints commands so that a table can hold them.
+func describe(commands []actor.Command) string {
+	var words []string
+	for _, c := range commands {
+		switch c := c.(type) {
+		case actor.Telemetry:
+			m := float64(geo.Distance(geo.LatLng{}, c.Fix.LatLng))
+			words = append(words, fmt.Sprintf("at %.0f m", m))
+		case actor.Online:
+			words = append(words, "online "+string(c.Market))
+		case actor.Offline:
+			words = append(words, "offline")
+		case actor.Accept:
+			words = append(words, "accept "+string(c.Offer))
+		case actor.Decline:
+			words = append(words, "decline "+string(c.Offer))
+		case actor.Advance:
+			words = append(words, "advance "+string(c.Order)+" "+string(c.To))
+		case actor.Watch:
+			words = append(words, "watch "+string(c.Order))
+		case actor.Cancel:
+			words = append(words, "cancel "+string(c.Order))
+		case actor.Create:
+			words = append(words, "create "+string(c.Market))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// step is one line of a scenario: what an actor hears at a second, and what it says.
+type step struct {
+	at   float64
+	hear actor.Event
+	say  string
+}
+
+type automaton interface {
+	Next(now time.Time, ev actor.Event) []actor.Command
+	Wake() time.Time
+}
+
+func play(t *testing.T, a automaton, steps []step) {
+	t.Helper()
+	for i, s := range steps {
+		now := start.Add(time.Duration(s.at * float64(time.Second)))
+		if got := describe(a.Next(now, s.hear)); got != s.say {
+			t.Fatalf("step %d, %+v at %v s: said %q, want %q", i, s.hear, s.at, got, s.say)
+		}
+		if wake := a.Wake(); !wake.IsZero() && !wake.After(now) {
+			t.Fatalf("step %d at %v s: wakes at %v, not after now: it would spin", i, s.at, wake)
+		}
+	}
+}
+
+func driver(change func(*actor.DriverConfig)) *actor.Driver {
+	cfg := actor.DriverConfig{
+		ID: "d", Market: "lab", SpeedMps: 10, Circuity: 1, Ping: 1000 * time.Second, Service: 5 * time.Second,
+		Shifts: []actor.Shift{{On: start, Off: start.Add(time.Hour)}},
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	return actor.NewDriver(cfg)
+}
+
+func ok(to actor.Command, o *actor.Order) actor.Event { return actor.Answered{To: to, Order: o} }
+
+func refused(to actor.Command, code dispatch.Code) actor.Event {
+	return actor.Answered{To: to, Code: code}
+}
+
+func advance(to dispatch.State) actor.Command { return actor.Advance{Order: "o", To: to} }
+
+func made(offer dispatch.OfferID) actor.Event {
+	return actor.OfferMade{Offer: offer, ExpiresAt: start.Add(30 * time.Minute)}
+}
+
+// assigned is how every trip scenario begins: on duty at the origin, offer f accepted at second 2.
+func assigned(between bool) []step {
+	return []step{
+		{0, actor.Tick{}, "online lab"},
+		{1, ok(actor.Online{Market: "lab"}, nil), "at 0 m"},
+		{2, made("f"), "accept f"},
+		{2, ok(actor.Accept{Offer: "f"}, order(3, dispatch.StateEnRouteToPickup, "d", 0, between)), ""},
+	}
+}
+
+func TestDriver_Next(t *testing.T) {
+	const (
+		toPickup, atPickup   = dispatch.StateEnRouteToPickup, dispatch.StateArrivedAtPickup
+		toStop, atStop       = dispatch.StateEnRouteToStop, dispatch.StateArrivedAtStop
+		toDropoff, atDropoff = dispatch.StateEnRouteToDropoff, dispatch.StateArrivedAtDropoff
+	)
+	told := func(o *actor.Order) actor.Event { return actor.OrderTold{Order: *o} }
+	for name, c := range map[string]struct {
+		change func(*actor.DriverConfig)
+		steps  []step
+	}{
+		"a_whole_ride": {steps: append(assigned(false), []step{
+			{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+			{12, ok(advance(atPickup), order(4, atPickup, "d", 0, false)), ""},
+			{13, told(order(3, toPickup, "d", 0, false)), ""}, // late
+			{16, actor.Tick{}, ""},
+			{17, actor.Tick{}, "advance o en_route_to_dropoff"},
+			{17, ok(advance(toDropoff), order(5, toDropoff, "d", 1, false)), ""},
+			{37, actor.Tick{}, "at 300 m, advance o arrived_at_dropoff"},
+			{37, ok(advance(atDropoff), order(6, atDropoff, "d", 1, false)), ""},
+			{42, actor.Tick{}, "advance o completed"},
+			{42, ok(advance(dispatch.StateCompleted), order(7, dispatch.StateCompleted, "d", 2, false)), ""},
+			{43, told(order(6, atDropoff, "d", 1, false)), ""}, // late: the order is not taken up again
+			{44, made("g"), "accept g"},
+		}...)},
+		"a_stop_between": {steps: append(assigned(true), []step{
+			{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+			{12, ok(advance(atPickup), order(4, atPickup, "d", 0, true)), ""},
+			{17, actor.Tick{}, "advance o en_route_to_stop"},
+			{17, ok(advance(toStop), order(5, toStop, "d", 1, true)), ""},
+			{27, actor.Tick{}, "at 200 m, advance o arrived_at_stop"},
+			{27, ok(advance(atStop), order(6, atStop, "d", 1, true)), ""},
+			{32, actor.Tick{}, "advance o en_route_to_dropoff"},
+			{32, ok(advance(toDropoff), order(7, toDropoff, "d", 2, true)), ""},
+			{42, actor.Tick{}, "at 300 m, advance o arrived_at_dropoff"},
+		}...)},
+		"the_rider_cancels_on_the_way": {steps: append(assigned(false), []step{
+			{7, told(order(4, dispatch.StateCancelled, "d", 0, false)), ""},
+			{12, actor.Tick{}, ""},
+			{13, made("g"), "accept g"},
+		}...)},
+		"redispatch_takes_the_order_away": {steps: append(assigned(false), []step{
+			{7, told(order(4, dispatch.StateSearching, "", 0, false)), ""},
+			{12, actor.Tick{}, ""},
+		}...)},
+		"another_driver_has_it": {steps: append(assigned(false), []step{
+			{7, told(order(4, toPickup, "e", 0, false)), ""},
+			{12, actor.Tick{}, ""},
+		}...)},
+		"assigned_again_after_a_redispatch": {steps: append(assigned(false), []step{
+			{7, told(order(4, dispatch.StateSearching, "", 0, false)), ""},
+			{7, told(order(5, toPickup, "d", 0, false)), ""}, // from 50 m
+			{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+		}...)},
+		"no_longer_a_party_after_a_reconnect": {steps: append(assigned(false), []step{
+			{7, actor.OrderLost{Order: "o"}, ""},
+			{12, actor.Tick{}, ""},
+		}...)},
+		"an_order_of_an_earlier_life_is_gone_on_with": {steps: []step{
+			{0, actor.Tick{}, "online lab"},
+			{1, told(order(5, toDropoff, "d", 1, false)), "at 0 m"},
+			{1, ok(actor.Online{Market: "lab"}, nil), "at 0 m"},
+			{31, actor.Tick{}, "at 300 m, advance o arrived_at_dropoff"},
+		}},
+		"told_the_same_again_it_drives_on": {steps: append(assigned(false), []step{
+			{7, actor.Connected{}, "at 50 m"},
+			{7, told(order(3, toPickup, "d", 0, false)), ""},
+			{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+		}...)},
+		"a_refused_step_asks_how_the_order_stands": {steps: append(assigned(false), []step{
+			{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+			{12, refused(advance(atPickup), dispatch.CodeIllegalTransition), "watch o"},
+			{12, ok(actor.Watch{Order: "o"}, order(6, toDropoff, "d", 1, false)), ""},
+			{37, actor.Tick{}, "at 300 m, advance o arrived_at_dropoff"},
+		}...)},
+		"a_step_refused_again_and_again_is_no_storm": {steps: append(assigned(false), []step{
+			{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+			{12, refused(advance(atPickup), dispatch.CodeInternal), "watch o"},
+			{12, ok(actor.Watch{Order: "o"}, order(3, toPickup, "d", 0, false)), ""},
+			{16, actor.Tick{}, ""},
+			{17, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+		}...)},
+		"a_refused_step_of_a_foreign_order_lets_go": {steps: append(assigned(false), []step{
+			{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+			{12, refused(advance(atPickup), dispatch.CodeNotFound), "watch o"},
+			{12, refused(actor.Watch{Order: "o"}, dispatch.CodeNotFound), ""},
+			{18, made("g"), "accept g"},
+		}...)},
+		"an_offer_is_thought_about_and_may_be_withdrawn": {
+			change: func(c *actor.DriverConfig) { c.Think = 3 * time.Second },
+			steps: []step{
+				{0, actor.Tick{}, "online lab"},
+				{1, ok(actor.Online{Market: "lab"}, nil), "at 0 m"},
+				{2, made("f"), ""},
+				{3, actor.OfferWithdrawn{Offer: "f"}, ""},
+				{5, actor.Tick{}, ""},
+				{6, made("g"), ""},
+				{7, made("g"), ""}, // told again
+				{9, actor.Tick{}, "accept g"},
+				{9, made("g"), ""}, // and again, while the answer is awaited
+				{9, refused(actor.Accept{Offer: "g"}, dispatch.CodeTaken), ""},
+				{10, actor.OfferMade{Offer: "h", ExpiresAt: start.Add(12 * time.Second)}, ""},
+				{13, actor.Tick{}, ""}, // it ran out meanwhile
+			},
+		},
+		"a_full_driver_declines": {steps: append(assigned(false), []step{
+			{3, made("g"), "decline g"},
+			{3, ok(actor.Decline{Offer: "g"}, nil), ""},
+			{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+		}...)},
+		"one_that_always_declines": {
+			change: func(c *actor.DriverConfig) { c.Decline = 1 },
+			steps: []step{
+				{0, actor.Tick{}, "online lab"},
+				{1, ok(actor.Online{Market: "lab"}, nil), "at 0 m"},
+				{2, made("f"), "decline f"},
+			},
+		},
+		"positions_while_standing_and_driving": {
+			change: func(c *actor.DriverConfig) { c.Ping = 4 * time.Second },
+			steps: append(assigned(false), []step{
+				{5, actor.Tick{}, "at 30 m"},
+				{6, actor.Tick{}, ""},
+				{9, actor.Tick{}, "at 70 m"},
+				{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+				{16, actor.Tick{}, "at 100 m"},
+			}...),
+		},
+		"a_shift_ends_when_free": {
+			change: func(c *actor.DriverConfig) {
+				c.Shifts = []actor.Shift{
+					{On: start, Off: start.Add(10 * time.Second)},
+					{On: start.Add(100 * time.Second), At: metersNorth(40)},
+				}
+			},
+			steps: append(assigned(false), []step{
+				{10, actor.Tick{}, ""},
+				{11, told(order(4, dispatch.StateCancelled, "d", 0, false)), "offline"},
+				{12, made("g"), "decline g"},
+				{12, ok(actor.Offline{}, nil), ""},
+				{99, actor.Tick{}, ""},
+				{100, actor.Tick{}, "online lab"},
+				{101, ok(actor.Online{Market: "lab"}, nil), "at 40 m"},
+				{102, actor.EndShift{}, "offline"},
+			}...),
+		},
+		"a_refused_duty_is_asked_again": {steps: []step{
+			{0, actor.Tick{}, "online lab"},
+			{1, refused(actor.Online{Market: "lab"}, dispatch.CodeConflict), ""},
+			{5, actor.Tick{}, ""},
+			{6, actor.Tick{}, "online lab"},
+		}},
+		"sent_off_duty_it_still_ends_its_ride": {steps: append(assigned(false), []step{
+			{3, actor.EndShift{}, "offline"},
+			{3, ok(actor.Offline{}, nil), ""},
+			{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+		}...)},
+		"a_delivery_is_brought_back": {steps: append(assigned(false), []step{
+			{3, told(order(9, dispatch.StateReturning, "d", 1, false)), ""},
+			{12, actor.Tick{}, "at 100 m, advance o returned"},
+		}...)},
+	} {
+		t.Run(name, func(t *testing.T) { play(t, driver(c.change), c.steps) })
+	}
+}
+
+func TestDriver_OffDuty(t *testing.T) {
+	d := driver(nil)
+	play(t, d, assigned(false))
+	if d.OffDuty() {
+		t.Error("on duty, but says off duty")
+	}
+	play(t, d, []step{{3, actor.EndShift{}, "offline"}})
+	if d.OffDuty() {
+		t.Error("off duty before the server said so")
+	}
+	play(t, d, []step{{3, ok(actor.Offline{}, nil), ""}})
+	if !d.OffDuty() {
+		t.Error("still on duty")
+	}
+}
+
+func TestDriver_Next_is_seeded(t *testing.T) {
+	declines := func(seed uint64) (got string) {
+		d := driver(func(c *actor.DriverConfig) { c.Decline, c.Seed, c.Think = 0.5, seed, time.Hour })
+		play(t, d, []step{
+			{0, actor.Tick{}, "online lab"},
+			{0, ok(actor.Online{Market: "lab"}, nil), "at 0 m"},
+		})
+		for i := range 40 {
+			got += describe(d.Next(start, made(dispatch.OfferID(fmt.Sprint(i))))) + ";"
+		}
+		return got
+	}
+	if declines(1) != declines(1) {
+		t.Error("the same seed declined otherwise")
+	}
+	if declines(1) == declines(2) {
+		t.Error("another seed declined the same 40 offers")
+	}
+}
+
+func TestRider_Next(t *testing.T) {
+	told := func(v int64, s dispatch.State) actor.Event {
+		return actor.OrderTold{Order: actor.Order{ID: "o", Version: v, State: s}}
+	}
+	created := ok(actor.Create{Market: "lab"}, &actor.Order{ID: "o", Version: 1, State: dispatch.StateSearching})
+	for name, c := range map[string]struct {
+		steps []step
+		state dispatch.State
+		done  bool
+	}{
+		"orders_once_and_follows": {[]step{
+			{5, actor.Tick{}, ""},
+			{10, actor.Tick{}, "create lab"},
+			{11, actor.Tick{}, ""},
+			{11, created, ""},
+			{12, told(3, dispatch.StateEnRouteToPickup), ""},
+			{13, told(2, dispatch.StateOffered), ""}, // late
+			{90, actor.Tick{}, ""},
+			{91, told(7, dispatch.StateCompleted), ""},
+		}, dispatch.StateCompleted, true},
+		"an_event_before_the_acknowledgement_is_kept": {[]step{
+			{10, actor.Tick{}, "create lab"},
+			{11, told(2, dispatch.StateOffered), ""},
+			{11, created, ""},
+		}, dispatch.StateOffered, false},
+		"loses_patience_while_nobody_comes": {[]step{
+			{10, actor.Tick{}, "create lab"},
+			{11, created, ""},
+			{70, actor.Tick{}, ""},
+			{71, actor.Tick{}, "cancel o"},
+			{71, actor.Tick{}, ""},
+		}, dispatch.StateSearching, false},
+		"a_refused_order_is_the_end": {[]step{
+			{10, actor.Tick{}, "create lab"},
+			{11, refused(actor.Create{Market: "lab"}, dispatch.CodeBadRequest), ""},
+			{99, actor.Tick{}, ""},
+		}, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := actor.NewRider(actor.RiderConfig{
+				ID: "r", Market: "lab", At: start.Add(10 * time.Second), Patience: time.Minute,
+			})
+			play(t, r, c.steps)
+			var state dispatch.State
+			if o := r.Order(); o != nil {
+				state = o.State
+			}
+			if state != c.state || r.Done() != c.done {
+				t.Errorf("got state %q, done %v, want %q, %v", state, r.Done(), c.state, c.done)
+			}
+		})
+	}
+}
+
+func TestLegal(t *testing.T) {
+	for _, c := range []struct {
+		role     dispatch.Role
+		from, to dispatch.State
+		want     bool
+	}{
+		{dispatch.RoleDriver, dispatch.StateOffered, dispatch.StateEnRouteToPickup, true},
+		{dispatch.RoleRider, dispatch.StateOffered, dispatch.StateEnRouteToPickup, false},
+		{dispatch.RoleDispatcher, dispatch.StateEnRouteToDropoff, dispatch.StateEnRouteToDropoff, true},
+		{dispatch.RoleDriver, dispatch.StateEnRouteToDropoff, dispatch.StateEnRouteToDropoff, false},
+		{dispatch.RoleDispatcher, dispatch.StateSearching, dispatch.StateSearching, false},
+	} {
+		if got := actor.Legal(c.role, c.from, c.to); got != c.want {
+			t.Errorf("%s takes %s to %s: got %v, want %v", c.role, c.from, c.to, got, c.want)
+		}
+	}
+}

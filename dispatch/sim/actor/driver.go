@@ -1,0 +1,259 @@
+package actor
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// retryAfter is how long a driver waits before it repeats a refused request: long enough that a defect does
+// not become a storm, short against a search timeout.
+const retryAfter = 5 * time.Second
+
+// Shift is a span of duty.
+type Shift struct {
+	// On < Off; a zero Off means to the end.
+	On, Off time.Time
+	// At is where the driver comes on.
+	At geo.LatLng
+}
+
+// DriverConfig is one driver's character. Spans are market time.
+type DriverConfig struct {
+	ID     DriverID
+	Market MarketID
+	// Shifts ascend and do not overlap.
+	Shifts []Shift
+	// SpeedMps is the speed on the road, Circuity the road's length against the straight line; both above 0.
+	SpeedMps, Circuity float64
+	// Ping is the time between two positions sent, above 0.
+	Ping time.Duration
+	// Think is the time from an offer to its answer.
+	Think time.Duration
+	// Service is the time at each stop: boarding, loading, paying.
+	Service time.Duration
+	// Decline is the probability that an offer is declined, 0 to 1.
+	Decline float64
+	// Seed makes the driver's chances its own.
+	Seed uint64
+}
+
+type duty int
+
+const (
+	dutyOff duty = iota
+	dutyComing
+	dutyOn
+	dutyLeaving
+)
+
+// Driver is one driver with one seat: it goes on duty with its shift, tells where it is, takes offers,
+// drives its orders one after the other in straight lines, and goes off duty once its shift is over and its
+// order is done. What it knows of orders is only what it was told.
+type Driver struct {
+	cfg  DriverConfig
+	rng  *rand.Rand
+	duty duty
+	// shift is the index of the present or next shift.
+	shift int
+	ended bool
+	place motion
+	ping  time.Time
+	// asked is the duty, accept or trip request that is not yet answered; nil for none. There is at most one.
+	asked Command
+	// retry is the instant before which nothing is asked again after a refusal.
+	retry time.Time
+	offer offer
+	trip  trip
+	out   []Command
+	wake  alarm
+}
+
+// offer is the live offer to be answered at decide; ID "" is none.
+type offer struct {
+	id              OfferID
+	decide, expires time.Time
+}
+
+// NewDriver makes a driver that is off duty.
+func NewDriver(cfg DriverConfig) *Driver {
+	d := &Driver{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x6865786665657431))}
+	d.trip.done = map[OrderID]int64{}
+	if len(cfg.Shifts) > 0 {
+		d.place = stay(cfg.Shifts[0].At, cfg.Shifts[0].On)
+		d.wake.set(cfg.Shifts[0].On)
+	}
+	return d
+}
+
+// Wake is the instant at which the driver wants a Tick; zero for none.
+func (d *Driver) Wake() time.Time { return d.wake.at }
+
+// OffDuty tells that the driver is off duty for good: no shift is left.
+func (d *Driver) OffDuty() bool {
+	return d.duty == dutyOff && (d.ended || d.shift >= len(d.cfg.Shifts))
+}
+
+// Next is the driver's answer to what it hears at now; now never goes back.
+func (d *Driver) Next(now time.Time, ev Event) []Command {
+	d.out = nil
+	switch e := ev.(type) {
+	case Connected:
+		d.ping = now
+	case OfferMade:
+		d.hearOffer(now, e)
+	case OfferWithdrawn:
+		if d.offer.id == e.Offer {
+			d.offer = offer{}
+		}
+	case OrderTold:
+		d.told(now, &e.Order)
+	case OrderLost:
+		d.drop(now, e.Order, 0)
+	case Answered:
+		d.answered(now, e)
+	case EndShift:
+		d.ended = true
+	}
+	d.wake = alarm{}
+	d.act(now)
+	return d.out
+}
+
+// act does what is due and sets the next alarm.
+func (d *Driver) act(now time.Time) {
+	if d.asked == nil && d.due(now, d.retry) {
+		d.actDuty(now)
+	}
+	if d.asked == nil && d.due(now, d.retry) {
+		d.actOffer(now)
+	}
+	if d.asked == nil && d.due(now, d.retry) {
+		d.actTrip(now)
+	}
+	if (d.duty == dutyOn || len(d.trip.orders) > 0) && d.due(now, d.ping) {
+		d.send(now)
+	}
+}
+
+// due tells whether t has come, and sets the alarm when it has not.
+func (d *Driver) due(now, t time.Time) bool {
+	if now.Before(t) {
+		d.wake.set(t)
+		return false
+	}
+	return true
+}
+
+// ask sends a request that must be answered before the next one.
+func (d *Driver) ask(c Command) {
+	d.asked = c
+	d.out = append(d.out, c)
+}
+
+// send tells the position and sets the next ping.
+func (d *Driver) send(now time.Time) {
+	d.out = append(d.out, Telemetry{Fix: d.place.fix(now)})
+	d.ping = now.Add(d.cfg.Ping)
+	d.wake.set(d.ping)
+}
+
+func (d *Driver) actDuty(now time.Time) {
+	switch d.duty {
+	case dutyOff:
+		if d.ended || d.shift >= len(d.cfg.Shifts) || !d.due(now, d.cfg.Shifts[d.shift].On) {
+			return
+		}
+		if len(d.trip.orders) == 0 { // else it is still driving an order of a life before
+			d.place = stay(d.cfg.Shifts[d.shift].At, now)
+		}
+		d.duty = dutyComing
+		d.ask(Online{Market: d.cfg.Market})
+	case dutyOn:
+		if d.ended {
+			d.leave()
+			return
+		}
+		if off := d.cfg.Shifts[d.shift].Off; !off.IsZero() && d.due(now, off) && len(d.trip.orders) == 0 {
+			d.leave()
+		}
+	case dutyComing, dutyLeaving: // asked is not nil
+	}
+}
+
+func (d *Driver) leave() {
+	d.duty = dutyLeaving
+	d.offer = offer{} // going off duty withdraws it
+	d.ask(Offline{})
+}
+
+func (d *Driver) hearOffer(now time.Time, e OfferMade) {
+	if accept, ok := d.asked.(Accept); ok && accept.Offer == e.Offer || d.offer.id == e.Offer {
+		return // told again
+	}
+	if d.duty != dutyOn || len(d.trip.orders) > 0 || d.rng.Float64() < d.cfg.Decline {
+		d.out = append(d.out, Decline{Offer: e.Offer})
+		return
+	}
+	d.offer = offer{id: e.Offer, decide: now.Add(d.cfg.Think), expires: e.ExpiresAt}
+}
+
+func (d *Driver) actOffer(now time.Time) {
+	if d.offer.id == "" || !d.due(now, d.offer.decide) {
+		return
+	}
+	taken := d.offer
+	d.offer = offer{}
+	if now.Before(taken.expires) {
+		d.ask(Accept{Offer: taken.id})
+	}
+}
+
+// answered takes the answer to the request that stands in asked; answers to a Decline change nothing.
+func (d *Driver) answered(now time.Time, e Answered) {
+	if _, ok := e.To.(Decline); ok {
+		return
+	}
+	d.asked = nil
+	switch to := e.To.(type) {
+	case Online:
+		if e.Code != "" {
+			d.duty, d.retry = dutyOff, now.Add(retryAfter)
+			return
+		}
+		d.duty, d.ping = dutyOn, now
+	case Offline:
+		if e.Code != "" {
+			d.duty, d.retry = dutyOn, now.Add(retryAfter)
+			return
+		}
+		d.duty = dutyOff
+		d.shift++
+	case Advance:
+		if e.Code != "" { // it knows less than the server: ask how the order stands
+			d.trip.unsure = to.Order
+		}
+	case Watch:
+		switch e.Code {
+		case "":
+			d.trip.unsure = ""
+			if e.Order != nil && d.trip.knows(e.Order) { // nothing new: not at once the same request
+				d.retry = now.Add(retryAfter)
+			}
+		case dispatch.CodeNotFound:
+			d.trip.unsure = ""
+			d.drop(now, to.Order, 0)
+		default:
+			d.retry = now.Add(retryAfter)
+		}
+	}
+	if e.Order != nil {
+		d.told(now, e.Order)
+	}
+}
+
+// Orders are those the driver works on, the present one first; for reading only.
+func (d *Driver) Orders() []Order { return slices.Clone(d.trip.orders) }

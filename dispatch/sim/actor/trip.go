@@ -1,0 +1,124 @@
+package actor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// trip is what a driver knows of its orders and does for the first of them.
+type trip struct {
+	// orders are worked on one after the other; more than one come only from a life before this one.
+	orders []Order
+	// step is what the driver is doing, due when it is done.
+	step step
+	due  time.Time
+	// unsure is the order on which the server contradicted; "" for none.
+	unsure OrderID
+	// done are the orders that were taken away, with the version that did it, so that a late message does
+	// not bring one back.
+	done map[OrderID]int64
+}
+
+// step names one leg or one wait of one order.
+type step struct {
+	order OrderID
+	state State
+	stop  int
+}
+
+// told hears how an order stands; what is older than what it knows is dropped.
+func (d *Driver) told(now time.Time, o *Order) {
+	at := slices.IndexFunc(d.trip.orders, func(k Order) bool { return k.ID == o.ID })
+	if at >= 0 && d.trip.orders[at].Version > o.Version {
+		return
+	}
+	if o.Driver != d.cfg.ID || o.State.Closed() || !o.State.Assigned() {
+		d.drop(now, o.ID, o.Version)
+		return
+	}
+	if gone, ok := d.trip.done[o.ID]; ok && o.Version <= gone {
+		return
+	}
+	if at >= 0 {
+		d.trip.orders[at] = *o
+		return
+	}
+	d.trip.orders = append(d.trip.orders, *o)
+}
+
+// knows tells whether o tells nothing new of an order that is worked on.
+func (t *trip) knows(o *Order) bool {
+	return slices.ContainsFunc(t.orders, func(k Order) bool { return k.ID == o.ID && k.Version >= o.Version })
+}
+
+// drop forgets an order; version is the one that took it away, 0 when that is not known.
+func (d *Driver) drop(now time.Time, id OrderID, version int64) {
+	at := slices.IndexFunc(d.trip.orders, func(k Order) bool { return k.ID == id })
+	if at < 0 {
+		if version > 0 && version > d.trip.done[id] {
+			d.trip.done[id] = version
+		}
+		return
+	}
+	d.trip.done[id] = max(version, d.trip.orders[at].Version)
+	d.trip.orders = slices.Delete(d.trip.orders, at, at+1)
+	if d.trip.step.order == id {
+		d.trip.step = step{}
+		d.place = stay(d.place.at(now), now)
+	}
+	if d.trip.unsure == id {
+		d.trip.unsure = ""
+	}
+}
+
+// actTrip begins the step that the first order's state calls for and, once it is done, asks for the next.
+func (d *Driver) actTrip(now time.Time) {
+	if d.trip.unsure != "" {
+		d.ask(Watch{Order: d.trip.unsure})
+		return
+	}
+	if len(d.trip.orders) == 0 {
+		return
+	}
+	o := &d.trip.orders[0]
+	to, goal := nextStep(o)
+	if s := (step{o.ID, o.State, o.NextStop}); s != d.trip.step {
+		d.trip.step = s
+		d.trip.due = now.Add(d.cfg.Service)
+		if goal != nil {
+			d.place = d.place.drive(now, *goal, d.cfg.SpeedMps, d.cfg.Circuity)
+			d.trip.due = d.place.end
+		}
+	}
+	if !d.due(now, d.trip.due) {
+		return
+	}
+	if goal != nil {
+		d.send(now) // the step is judged, and the next match made, from where the driver is
+	}
+	d.ask(Advance{Order: o.ID, To: to})
+}
+
+// nextStep gives the state that follows and the place to drive to first; nil means to wait here.
+func nextStep(o *Order) (to State, goal *geo.LatLng) {
+	switch o.State {
+	case dispatch.StateEnRouteToPickup:
+		return dispatch.StateArrivedAtPickup, &o.Stops[0].LatLng
+	case dispatch.StateEnRouteToStop:
+		return dispatch.StateArrivedAtStop, &o.Stops[o.NextStop].LatLng
+	case dispatch.StateEnRouteToDropoff:
+		return dispatch.StateArrivedAtDropoff, &o.Stops[o.NextStop].LatLng
+	case dispatch.StateReturning:
+		return dispatch.StateReturned, &o.Stops[0].LatLng
+	case dispatch.StateArrivedAtDropoff:
+		return dispatch.StateCompleted, nil
+	}
+	// Arrived at the pickup or at a stop between: the stop ahead says which way to leave.
+	if o.Stops[o.NextStop+1].Type == dispatch.StopBetween {
+		return dispatch.StateEnRouteToStop, nil
+	}
+	return dispatch.StateEnRouteToDropoff, nil
+}
