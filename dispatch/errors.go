@@ -75,6 +75,11 @@ func Unavailable(detail string, cause error) *Error {
 	return &Error{Code: CodeUnavailable, Detail: detail, RetryAfter: time.Second, Err: cause}
 }
 
+// KeyReused is the refusal of an idempotency key that came with other content before.
+func KeyReused() *Error {
+	return Errorf(CodeConflict, "", "this key was used before with other content")
+}
+
 // CodeOf gives the code of err: its own when it is an Error, internal otherwise, "" for nil.
 func CodeOf(err error) Code {
 	if err == nil {

@@ -1,0 +1,266 @@
+package market
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+)
+
+// Journal is what the loop needs of the store; store.Leads has it.
+type Journal interface {
+	Lead(ctx context.Context, m dispatch.MarketID) (dispatch.Lease, error)
+	Recover(ctx context.Context, m dispatch.MarketID) (dispatch.Recovery, error)
+	Commit(ctx context.Context, b *dispatch.Batch) error
+}
+
+// Finder answers a Seek within a time budget of its own; it always answers, with nothing if need be.
+type Finder interface {
+	Find(ctx context.Context, s *Seek) Candidates
+}
+
+// Told is what a group of steps has made true, once it is committed. Values are shared, not to be written.
+type Told struct {
+	Events  []dispatch.Event
+	Notices []dispatch.Notice
+}
+
+// Probe is told figures for metrics, from the loop's goroutine; nil functions are not called.
+type Probe struct {
+	// Round tells a round's figures and the wall time from its Seek to its offers being decided.
+	Round func(s RoundStats, took time.Duration)
+	// Commit tells how many transitions a group held and the wall time its commit took.
+	Commit func(transitions int, took time.Duration, err error)
+	// Waited tells the wall time that a command queued before it was stepped.
+	Waited func(d time.Duration)
+	// Recovered tells that the core was dropped and read again.
+	Recovered func()
+}
+
+// Config is what a Loop is made of; all fields but Probe are required.
+type Config struct {
+	Market  dispatch.Market
+	Journal Journal
+	Finder  Finder
+	// Clock is market time, Wall real time.
+	Clock, Wall dispatch.Clock
+	// Told is called after each commit, in commit order, before the replies leave. It must not block.
+	Told func(Told)
+	// Recovered is called with what the journal holds each time a core is started from it, before its first
+	// step: whatever was told as Supply before is void.
+	Recovered func(dispatch.Recovery)
+	// Supply is called after each step whose drivers became free or busy; it must not block.
+	Supply func([]Supply)
+	Log    *slog.Logger
+	Probe  Probe
+}
+
+// queueLen bounds the commands that wait to be stepped. At 200 transitions a commit of a few milliseconds it
+// is some tens of milliseconds of work; what comes above it is answered overloaded at once.
+const queueLen = 1024
+
+// maxGroup is how many transitions a group takes before it waits for the commit ahead of it: beyond about
+// 200 a larger group only makes everyone in it wait longer.
+const maxGroup = 200
+
+// Loop is the goroutine that owns one market's Core.
+type Loop struct {
+	cfg   Config
+	queue chan *request
+	done  chan struct{} // closed when the goroutine has ended
+
+	start  sync.Once
+	cancel context.CancelFunc
+	ctx    context.Context //nolint:containedctx // the goroutine's own lifetime, from Start to Stop
+	quit   chan struct{}   // closed by Stop
+	stop   sync.Once
+	reload chan dispatch.Policy // capacity 0: Reload waits for its turn
+
+	// What follows is owned by the goroutine.
+
+	core   *Core
+	lease  dispatch.Lease
+	answer *answers
+	// forming takes the effects of steps, inflight is being committed; nil when there is none.
+	forming, inflight *group
+	committed         chan error // capacity 1: one commit is under way at most
+	// found brings the candidates of the present core's Seek; made anew at each recovery, so that an answer
+	// to a dropped core's Seek is heard by nobody. Capacity 1: one Seek is out at most.
+	found  chan Candidates
+	sought time.Time // wall instant of the Seek that is out
+	next   time.Time // when the core wants to be stepped
+	// redo are commands to be stepped again after a recovery; alone says that a group was refused, so that
+	// they go one a group until the guilty one is known.
+	redo  []*request
+	alone bool
+	// finders are the goroutines that search; Stop waits for them.
+	finders sync.WaitGroup
+}
+
+// NewLoop makes a loop; it does nothing before Start.
+func NewLoop(cfg Config) *Loop {
+	l := &Loop{
+		cfg:       cfg,
+		queue:     make(chan *request, queueLen),
+		done:      make(chan struct{}),
+		quit:      make(chan struct{}),
+		reload:    make(chan dispatch.Policy),
+		committed: make(chan error, 1),
+		answer:    newAnswers(cfg.Wall),
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// Start takes the market, recovers it, and begins to step. It gives the error of the first recovery.
+func (l *Loop) Start(ctx context.Context) error {
+	var failure error = dispatch.Unavailable("the loop was started before", nil)
+	l.start.Do(func() {
+		if failure = l.recover(ctx); failure != nil {
+			close(l.done)
+			return
+		}
+		go l.run()
+	})
+	return failure
+}
+
+// Stop refuses new commands, commits what was stepped, answers it, and waits for the end. It may be called
+// more than once, and without Start.
+func (l *Loop) Stop() {
+	l.start.Do(func() { close(l.done) })
+	l.stop.Do(func() { close(l.quit) })
+	<-l.done
+	l.cancel()
+	l.finders.Wait()
+}
+
+// Reload changes the market's policy; it returns once the loop has taken it, or has ended.
+func (l *Loop) Reload(p dispatch.Policy) {
+	select {
+	case l.reload <- p:
+	case <-l.done:
+	}
+}
+
+// Do queues one command and waits for its answer, which comes after the commit. When ctx ends first the
+// command may still take effect: the answer is then unavailable, and the same key is safe to repeat.
+func (l *Loop) Do(ctx context.Context, do Do) dispatch.Reply {
+	r := &request{do: do, reply: make(chan dispatch.Reply, 1), queued: l.cfg.Wall.Now()}
+	select {
+	case <-l.quit:
+		return away()
+	default:
+	}
+	select {
+	case l.queue <- r:
+	default:
+		e := dispatch.Errorf(dispatch.CodeOverloaded, "", "the market has %d commands waiting, its limit", queueLen)
+		e.RetryAfter = time.Second
+		return dispatch.Reply{Err: e}
+	}
+	select {
+	case reply := <-r.reply:
+		return reply
+	case <-ctx.Done():
+		return dispatch.Reply{Err: dispatch.Unavailable("no answer in time", ctx.Err())}
+	case <-l.done:
+		select {
+		case reply := <-r.reply: // answered just before the end
+			return reply
+		default:
+			return away()
+		}
+	}
+}
+
+func away() dispatch.Reply {
+	return dispatch.Reply{Err: dispatch.Unavailable("the market is closing here", nil)}
+}
+
+// request is one command on its way through the loop.
+type request struct {
+	do     Do
+	reply  chan dispatch.Reply // capacity 1: answered once, never blocking the loop
+	queued time.Time           // wall
+}
+
+// run is the goroutine: until Stop, and until nothing that was stepped is left unanswered.
+func (l *Loop) run() {
+	defer close(l.done)
+	quit := l.quit
+	for {
+		l.pump()
+		if quit == nil && l.inflight == nil {
+			return
+		}
+		queue := l.queue
+		if quit == nil || (l.forming != nil && (l.forming.size() >= maxGroup || l.alone)) {
+			queue = nil // let the commit ahead finish first
+		}
+		timer, release := l.timer()
+		select {
+		case r := <-queue:
+			l.take(r)
+		case c := <-l.found:
+			l.step(c, nil)
+		case <-timer:
+			l.step(Tick{}, nil)
+		case p := <-l.reload:
+			l.cfg.Market.Policy = p
+			l.step(Reload{Policy: p}, nil)
+		case err := <-l.committed:
+			l.settle(err)
+		case <-quit:
+			quit = nil
+		}
+		release()
+	}
+}
+
+// timer fires when the core wants to be stepped; while a full group waits for its turn it does not.
+func (l *Loop) timer() (<-chan time.Time, func()) {
+	if l.next.IsZero() || (l.forming != nil && l.forming.size() >= maxGroup) {
+		return nil, func() {}
+	}
+	return l.cfg.Clock.After(l.next)
+}
+
+// take steps a queued command, unless its key has been seen.
+func (l *Loop) take(r *request) {
+	if l.cfg.Probe.Waited != nil {
+		l.cfg.Probe.Waited(l.cfg.Wall.Now().Sub(r.queued))
+	}
+	if l.answer.repeats(r) {
+		return
+	}
+	l.step(r.do, r)
+}
+
+// step runs the core once and gathers its effects.
+func (l *Loop) step(in Input, r *request) {
+	out := l.core.Step(l.cfg.Clock.Now(), in)
+	l.next = out.Next
+	if len(out.Supply) > 0 {
+		l.cfg.Supply(out.Supply)
+	}
+	if out.Round != nil && l.cfg.Probe.Round != nil {
+		l.cfg.Probe.Round(*out.Round, l.cfg.Wall.Now().Sub(l.sought))
+	}
+	if out.Seek != nil {
+		l.seek(out.Seek)
+	}
+	if l.forming == nil {
+		l.forming = &group{}
+	}
+	l.forming.add(r, &out, l.core.Now())
+}
+
+// seek sends for candidates in a goroutine of its own, so that pings and commands never wait for a round.
+func (l *Loop) seek(s *Seek) {
+	l.sought = l.cfg.Wall.Now()
+	found := l.found
+	l.finders.Go(func() { found <- l.cfg.Finder.Find(l.ctx, s) })
+}
