@@ -1,0 +1,60 @@
+package geo
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/uber/h3-go/v4"
+)
+
+// This is the only file that calls h3-go, so that another implementation can take its place. H3 answers
+// LatLng{999, 999} with a cell and no error: callers validate places first. An error that is left is
+// therefore a defect, and panics.
+
+// cell is an H3 cell.
+type cell h3.Cell
+
+// maxResolution is H3's finest.
+const maxResolution = h3.MaxResolution
+
+// cellAt is the cell of a valid place.
+func cellAt(p LatLng, resolution int) cell {
+	c, err := h3.LatLngToCell(h3.LatLng{Lat: p.Lat, Lng: p.Lng}, resolution)
+	if err != nil {
+		panic(fmt.Sprintf("geo: cell of %v at resolution %d: %v", p, resolution, err))
+	}
+	return cell(c)
+}
+
+// ring gives the cells at grid distance k, in no order; k = 0 is the cell itself. It gives nothing when a
+// pentagon is in the way.
+func (c cell) ring(k int) ([]h3.Cell, bool) {
+	cells, err := h3.GridRingUnsafe(h3.Cell(c), k)
+	return cells, err == nil
+}
+
+// icosahedronVertices are the twelve vertices of the solid that H3 is drawn on: the centres of its
+// pentagons, at every resolution. Unit vectors.
+func icosahedronVertices() [12]vector {
+	pentagons, err := h3.Pentagons(0)
+	if err != nil || len(pentagons) != 12 {
+		panic(fmt.Sprintf("geo: %d pentagons at resolution 0: %v", len(pentagons), err))
+	}
+	var vs [12]vector
+	for i, c := range pentagons {
+		p, err := c.LatLng()
+		if err != nil {
+			panic(fmt.Sprintf("geo: centre of pentagon %x: %v", uint64(c), err))
+		}
+		vs[i] = vectorAt(LatLng{Lat: p.Lat, Lng: p.Lng})
+	}
+	return vs
+}
+
+// flatEdge is the edge of H3's hexagons in metres on the flat faces of the icosahedron, where all are
+// regular and equal: 0.38196601125010500003 (RES0_U_GNOMONIC of H3's constants.h) is the distance of two
+// neighbouring centres at resolution 0 on a sphere of radius 1; each resolution divides it by sqrt(7).
+func flatEdge(resolution int) Meters {
+	const spacing0 = 0.38196601125010500003
+	return EarthRadius * Meters(spacing0/math.Sqrt(3)/math.Pow(7, float64(resolution)/2))
+}

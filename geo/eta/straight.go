@@ -1,0 +1,73 @@
+// Package eta estimates travel times. So far it knows one way: the straight line, stretched to a road and
+// driven at one speed. It holds no state and asks nobody; every estimate names its source. It may import
+// geo and nothing else of ours.
+package eta
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// SourceStraightLine is the Source of estimates that know no roads.
+const SourceStraightLine = "straight_line"
+
+// Estimate is how long a drive takes.
+type Estimate struct {
+	// Duration is whole milliseconds.
+	Duration time.Duration
+	// Distance is along the way driven, not the straight line.
+	Distance geo.Meters
+	// Source says where the estimate comes from.
+	Source string
+}
+
+// StraightLine estimates by great-circle distance. Immutable.
+type StraightLine struct {
+	speedMps, circuity float64
+}
+
+// NewStraightLine makes an estimator of a mean driving speed in metres a second, stops included, and a
+// circuity: metres of road for each metre of straight line. A speed that is not above 0 or a circuity below
+// 1 is a defect and panics.
+func NewStraightLine(speedMps, circuity float64) StraightLine {
+	if !(speedMps > 0) || math.IsInf(speedMps, 0) || !(circuity >= 1) || math.IsInf(circuity, 0) {
+		panic(fmt.Sprintf("eta: straight line with speed %v m/s, circuity %v", speedMps, circuity))
+	}
+	return StraightLine{speedMps: speedMps, circuity: circuity}
+}
+
+// Default gives values of a real city.
+func Default() StraightLine {
+	return NewStraightLine(6, 1.3)
+}
+
+// Estimate is the drive from a to b.
+func (s StraightLine) Estimate(a, b geo.LatLng) Estimate {
+	road := geo.Distance(a, b) * geo.Meters(s.circuity)
+	ms := math.Round(float64(road) / s.speedMps * 1000)
+	return Estimate{
+		Duration: time.Duration(ms) * time.Millisecond,
+		Distance: road,
+		Source:   SourceStraightLine,
+	}
+}
+
+// Matrix estimates the drive from each source to each target: row i is of sources[i]. It stops with ctx's
+// error.
+func (s StraightLine) Matrix(ctx context.Context, sources, targets []geo.LatLng) ([][]Estimate, error) {
+	rows := make([][]Estimate, len(sources))
+	for i, a := range sources {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("estimate %d x %d travel times: %w", len(sources), len(targets), err)
+		}
+		rows[i] = make([]Estimate, len(targets))
+		for j, b := range targets {
+			rows[i][j] = s.Estimate(a, b)
+		}
+	}
+	return rows, nil
+}
