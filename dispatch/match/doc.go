@@ -1,0 +1,33 @@
+// Package match decides who gets whom: a pure function from a Problem (orders, the drivers near them, what
+// each pair costs and what it costs to leave an order waiting) to an Assignment. It has no clock, no
+// randomness, no goroutine and no state; the same problem gives the same assignment.
+//
+// # The problem
+//
+// Choose for each order at most one driver of its row, no driver twice, such that the sum of the chosen
+// costs and of the penalties of the orders left out is least. With a private stand-in for each order, whose
+// cost is its penalty, this is the linear assignment problem on a sparse graph.
+//
+// # The algorithm of Exact
+//
+// Shortest augmenting paths: R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for dense
+// and sparse linear assignment problems", Computing 38 (1987) 325-340, section 3 without their start-up
+// heuristics. Trying all assignments is exponential, and taking the nearest driver in turn can be
+// arbitrarily far from the best: the first order may take the only driver of the second.
+//
+// Orders enter one after another. Each driver j has a price v[j] <= 0, the discount at which the orders so
+// far compete for it. A new order may push another off its driver, which may push a third, and so on, until
+// one takes a free driver or is left out for its penalty; Dijkstra's algorithm over the reduced costs
+// finds the cheapest such chain, and the chain is then carried out. Three things hold between two orders,
+// and make the result optimal (complementary slackness, with u the least an order could pay):
+//
+//	u[i] + v[j] <= cost(i, j)   for all edges, with equality where i has j
+//	u[i] <= penalty(i)          with equality where i is left out
+//	v[j] = 0                    where j is free
+//
+// As prices are at most 0 and rows ascend by cost, a row need not be read on from the first edge that costs
+// more than the best end found: with k edges a row, few are looked at. All numbers are integers; ties are
+// decided by row order and driver number, never by arrival or memory.
+//
+// It may import dispatch and geo, and needs neither.
+package match
