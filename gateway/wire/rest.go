@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+)
+
+// Problem is the body of every refusal on REST (RFC 9457); Type is about:blank, so Title is the status's.
+type Problem struct {
+	Type         string `json:"type"`
+	Title        string `json:"title"`
+	Status       int    `json:"status"`
+	Detail       string `json:"detail"`
+	Code         string `json:"code"`
+	Field        string `json:"field,omitzero"`
+	RetryAfterMs int64  `json:"retry_after_ms,omitzero"`
+}
+
+// ProblemFrom tells a refusal with its HTTP status and that status's text. The inner cause is not told.
+func ProblemFrom(e *dispatch.Error, status int, title string) Problem {
+	return Problem{
+		"about:blank", title, status, e.Detail, string(e.Code), e.Field, milliseconds(e.RetryAfter),
+	}
+}
+
+// List is one page; NextCursor is nil on the last.
+type List[T any] struct {
+	Items      []T     `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Market tells a market. Area is a GeoJSON geometry.
+type Market struct {
+	ID         ID             `json:"id"`
+	Name       string         `json:"name"`
+	Timezone   string         `json:"timezone"`
+	Area       jsontext.Value `json:"area"`
+	ServerTime Time           `json:"server_time"`
+	TimeScale  float64        `json:"time_scale"`
+	Policy     Policy         `json:"policy"`
+}
+
+// Policy is how a market behaves; all spans are market time.
+type Policy struct {
+	Mode           string  `json:"mode"`
+	WindowMs       int64   `json:"window_ms"`
+	OfferTTLS      float64 `json:"offer_ttl_s"`
+	SearchTimeoutS float64 `json:"search_timeout_s"`
+	MaxPickupS     float64 `json:"max_pickup_s"`
+	FreshnessS     float64 `json:"freshness_s"`
+	Candidates     int     `json:"candidates"`
+	NoShowS        float64 `json:"no_show_s"`
+	LeadS          float64 `json:"lead_s"`
+}
+
+// MarketFrom tells a market at the market instant now; scale is market seconds a wall second.
+func MarketFrom(m *dispatch.Market, now time.Time, scale float64) Market {
+	p := m.Policy
+	return Market{
+		ID: ID(m.ID), Name: m.Name, Timezone: m.Timezone, Area: jsontext.Value(m.Area.GeoJSON()),
+		ServerTime: TimeOf(now), TimeScale: scale,
+		Policy: Policy{
+			Mode: string(p.Mode), WindowMs: p.Window.Milliseconds(), OfferTTLS: seconds(p.OfferTTL),
+			SearchTimeoutS: seconds(p.SearchTimeout), MaxPickupS: seconds(p.MaxPickup),
+			FreshnessS: seconds(p.Freshness), Candidates: p.Candidates, NoShowS: seconds(p.NoShow),
+			LeadS: seconds(p.Lead),
+		},
+	}
+}
+
+// Health answers /healthz and /readyz.
+type Health struct {
+	Status string `json:"status"`
+}
