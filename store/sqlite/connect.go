@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+)
+
+// pragma is one setting of a connection: how the driver is asked for it and what SQLite must say it has.
+// The driver ignores an option it does not know, so that nothing is believed before it was read back.
+type pragma struct{ option, ask, name, want string }
+
+// busyMs bounds the wait for a lock of another process, which only a tool of the operator can hold.
+const busyMs = "5000"
+
+func commonPragmas() []pragma {
+	return []pragma{
+		{"_journal_mode", "WAL", "journal_mode", "wal"},
+		{"_synchronous", "FULL", "synchronous", "2"},
+		{"_busy_timeout", busyMs, "busy_timeout", busyMs},
+		{"_foreign_keys", "on", "foreign_keys", "1"},
+	}
+}
+
+func writerPragmas() []pragma {
+	return append(commonPragmas(), pragma{"_txlock", "immediate", "", ""})
+}
+
+func readerPragmas() []pragma {
+	return append(commonPragmas(), pragma{"_query_only", "on", "query_only", "1"})
+}
+
+// connect opens a pool of at most conns connections that stay open, and proves its settings.
+func connect(ctx context.Context, path string, pragmas []pragma, conns int) (*sql.DB, error) {
+	options := url.Values{"mode": {"rwc"}}
+	for _, p := range pragmas {
+		options.Set(p.option, p.ask)
+	}
+	dsn := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: options.Encode()}
+	db, err := sql.Open("sqlite3", dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	if err := prove(ctx, db, pragmas); err != nil {
+		_ = db.Close() // nothing was written; the first error tells more
+		return nil, err
+	}
+	return db, nil
+}
+
+// prove reads the settings back.
+func prove(ctx context.Context, db *sql.DB, pragmas []pragma) error {
+	for _, p := range pragmas {
+		if p.name == "" {
+			continue
+		}
+		var got string
+		if err := db.QueryRowContext(ctx, "PRAGMA "+p.name).Scan(&got); err != nil {
+			return fmt.Errorf("read pragma %s: %w", p.name, err)
+		}
+		if got != p.want {
+			return fmt.Errorf("pragma %s is %q, must be %q: this build of SQLite or this file system cannot"+
+				" keep what it is given", p.name, got, p.want)
+		}
+	}
+	return nil
+}
