@@ -29,25 +29,27 @@ func newEdge(c Config) *edge {
 
 // key is the idempotency key of a request, as it came.
 type key struct {
-	id string
+	id    string
+	given bool
 	// field names where it stands: /id or Idempotency-Key.
 	field    string
 	required bool
 }
 
 // socketKey is the id of a mutating message, which must have one.
-func socketKey(id wire.ID) key { return key{string(id), "/id", true} }
+func socketKey(id wire.ID) key { return key{string(id), id != "", "/id", true} }
 
-// keyed completes a command with its key. The id of a message has been checked when it was decoded, a
-// header's by headerKey: only a missing one is refused here.
+// keyed completes a command with its key, the last of what the edge judges.
 func (k key) keyed(c dispatch.Command, body any) (dispatch.Command, *dispatch.Error) {
-	if k.id == "" {
-		if k.required {
-			return dispatch.Command{}, dispatch.Errorf(dispatch.CodeBadRequest, k.field, "required")
-		}
-		return c, nil
+	switch {
+	case k.given && !dispatch.ValidID(k.id):
+		return dispatch.Command{}, dispatch.Errorf(dispatch.CodeBadRequest, k.field,
+			"must be 1 to %d characters of [A-Za-z0-9._:-]", dispatch.MaxIDLen)
+	case k.given:
+		c.Key = dispatch.Key{ID: k.id, Digest: wire.Digest(c.Op, body)}
+	case k.required:
+		return dispatch.Command{}, dispatch.Errorf(dispatch.CodeBadRequest, k.field, "required")
 	}
-	c.Key = dispatch.Key{ID: k.id, Digest: wire.Digest(c.Op, body)}
 	return c, nil
 }
 
@@ -309,5 +311,5 @@ func refusal(err error) *dispatch.Error {
 	if e, ok := errors.AsType[*dispatch.Error](err); ok {
 		return e
 	}
-	return &dispatch.Error{Code: dispatch.CodeInternal, Detail: "something went wrong on our side", Err: err}
+	return &dispatch.Error{Code: dispatch.CodeInternal, Detail: internalDetail, Err: err}
 }

@@ -1,0 +1,46 @@
+package gateway
+
+import (
+	_ "embed"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/gateway/wire"
+)
+
+// openAPI describes REST as it is; a test compares it with the routes and the wire's structs.
+//
+//go:embed openapi.json
+var openAPI []byte
+
+func (s *Server) operatorEndpoints() []endpoint {
+	return []endpoint{
+		{method: http.MethodGet, path: "/healthz", serve: s.getHealth},
+		{method: http.MethodGet, path: "/readyz", serve: s.getReady},
+		{
+			method: http.MethodGet, path: "/metrics",
+			raw: promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}),
+		},
+		{method: http.MethodGet, path: "/openapi.json", raw: http.HandlerFunc(serveOpenAPI)},
+	}
+}
+
+// getHealth tells that the process answers, nothing more.
+func (s *Server) getHealth(*call) (answer, *dispatch.Error) {
+	return success(wire.Health{Status: "ok"})
+}
+
+// getReady tells whether traffic should come here.
+func (s *Server) getReady(*call) (answer, *dispatch.Error) {
+	if err := s.cfg.Ready(); err != nil {
+		return answer{}, dispatch.Unavailable("not ready", err)
+	}
+	return success(wire.Health{Status: "ready"})
+}
+
+func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(openAPI) // a client that has gone cannot be told
+}
