@@ -207,6 +207,29 @@ BEGIN
 END;
 -- +goose StatementEnd
 
+-- An order's row is what its event says, and its driver changes for another by order.reassigned alone: no
+-- order has two drivers.
+-- +goose StatementBegin
+CREATE TRIGGER orders_begin_by_event BEFORE INSERT ON orders
+BEGIN
+    SELECT RAISE(ABORT, 'order begins without its event')
+    WHERE NOT EXISTS (SELECT 1 FROM events
+        WHERE subject_id = NEW.id AND subject = 'order' AND version = NEW.version AND version = 1
+            AND to_state = NEW.state);
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER orders_change_by_event BEFORE UPDATE ON orders
+BEGIN
+    SELECT RAISE(ABORT, 'order changes without its event')
+    WHERE NOT EXISTS (SELECT 1 FROM events
+        WHERE subject_id = NEW.id AND subject = 'order' AND version = NEW.version AND to_state = NEW.state
+            AND (OLD.driver_id IS NULL OR NEW.driver_id IS NULL OR NEW.driver_id = OLD.driver_id
+                OR type = 'order.reassigned'));
+END;
+-- +goose StatementEnd
+
 -- Offers, live and for a day those that ended.
 CREATE TABLE offers (
     id         TEXT    NOT NULL PRIMARY KEY,
