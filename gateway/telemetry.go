@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/gateway/auth"
+	"github.com/hexfleet/hexfleet/gateway/wire"
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// What becomes of points at the gateway; the index counts those it drops for itself.
+const (
+	fatePut     = "put"
+	fateOffDuty = "off_duty"
+	fateUnknown = "unknown" // the journal was away
+)
+
+// telemetry takes a driver's points. It is handled by the reader itself, so that a duty sent after it knows
+// the last point, and no goroutine is made for a ping. It is acknowledged only when it carries an id.
+func (s *session) telemetry(id *wire.ID, data []byte) {
+	p := s.principal()
+	if refused := s.points(p, data); refused != nil {
+		s.refuse(id, refused)
+		return
+	}
+	if id != nil {
+		s.ack(*id, nil)
+	}
+}
+
+func (s *session) points(p auth.Principal, data []byte) *dispatch.Error {
+	if refused := auth.Allow(p, auth.Telemetry, auth.Target{}); refused != nil {
+		return refused
+	}
+	var m wire.Telemetry
+	if refused := wire.Decode(data, &m); refused != nil {
+		return refused
+	}
+	driver, refused := s.srv.edge.telemetryDriver(p, auth.Telemetry, m)
+	if refused != nil {
+		return refused
+	}
+	fixes := m.Fixes()
+	if p.Role == dispatch.RoleDriver {
+		last := fixes[len(fixes)-1].LatLng
+		s.last = &last
+	}
+	return s.place(p, driver, fixes)
+}
+
+// place puts points into the index of the market in which the driver is on duty. Off duty they go nowhere,
+// but for a driver that still works on an order: its rider waits to see it.
+func (s *session) place(p auth.Principal, driver dispatch.DriverID, fixes []geo.Fix) *dispatch.Error {
+	ctx, cancel := s.within(requestWait)
+	defer cancel()
+	points := s.srv.metrics.points
+	at, err := s.srv.duties.of(ctx, driver)
+	if err != nil {
+		points.WithLabelValues(fateUnknown).Add(float64(len(fixes)))
+		return refusal(err)
+	}
+	if !at.online && !s.working(driver) {
+		points.WithLabelValues(fateOffDuty).Add(float64(len(fixes)))
+		return nil
+	}
+	if refused := auth.Allow(p, auth.Telemetry, auth.Target{Market: at.market, Driver: driver}); refused != nil {
+		return refused
+	}
+	points.WithLabelValues(fatePut).Add(float64(len(fixes)))
+	s.srv.cfg.Positions.Put(at.market, driver, fixes)
+	return nil
+}
+
+// working tells whether the driver of this session has an order to see to.
+func (s *session) working(driver dispatch.DriverID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.by.Role != dispatch.RoleDriver || s.by.Sub != string(driver) {
+		return false
+	}
+	for _, t := range s.delivery.tracks {
+		if t.party && t.state.Assigned() {
+			return true
+		}
+	}
+	return false
+}
