@@ -1,0 +1,197 @@
+package node
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/dispatch/market"
+)
+
+// fleet is what a market's drivers do, as committed: it may be shown to people. Beside it stands the supply,
+// which runs ahead of the commit and only guides the search.
+type fleet struct {
+	mu sync.RWMutex
+	// drivers are those on duty or at work.
+	drivers map[dispatch.DriverID]*member
+	// holder is the driver of each order at work.
+	holder map[dispatch.OrderID]dispatch.DriverID
+	supply map[dispatch.DriverID]market.Supply
+}
+
+// member is one driver of the fleet. Guarded by fleet.mu; the orders are committed snapshots.
+type member struct {
+	duty   dispatch.Duty
+	offer  dispatch.OfferID
+	orders []*dispatch.Order // in the order they were assigned
+}
+
+func newFleet() *fleet {
+	f := &fleet{}
+	f.reset(dispatch.Recovery{})
+	return f
+}
+
+// reset starts over from the journal.
+func (f *fleet) reset(r dispatch.Recovery) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.drivers = make(map[dispatch.DriverID]*member, len(r.Duties))
+	f.holder = map[dispatch.OrderID]dispatch.DriverID{}
+	f.supply = make(map[dispatch.DriverID]market.Supply, len(r.Duties))
+	for _, d := range r.Duties {
+		f.memberLocked(d.Driver).duty = d
+	}
+	for i := range r.Orders {
+		f.orderLocked(&r.Orders[i])
+	}
+	for _, o := range r.Offers {
+		f.memberLocked(o.Driver).offer = o.ID
+	}
+}
+
+// told follows what was committed; it gives the drivers that are neither on duty nor at work any more.
+func (f *fleet) told(t market.Told) (gone []dispatch.DriverID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range t.Events {
+		e := &t.Events[i]
+		if e.Duty != nil {
+			f.memberLocked(e.Duty.Driver).duty = *e.Duty
+		} else {
+			f.orderLocked(e.Order)
+		}
+		if e.Driver != "" {
+			gone = f.sweepLocked(e.Driver, gone)
+		}
+	}
+	for _, n := range t.Notices {
+		m := f.memberLocked(n.Offer.Driver)
+		if n.Order != nil {
+			m.offer = n.Offer.ID
+		} else if m.offer == n.Offer.ID {
+			m.offer = ""
+		}
+		gone = f.sweepLocked(n.Offer.Driver, gone)
+	}
+	return gone
+}
+
+func (f *fleet) memberLocked(id dispatch.DriverID) *member {
+	m, ok := f.drivers[id]
+	if !ok {
+		m = &member{duty: dispatch.Duty{Driver: id}}
+		f.drivers[id] = m
+	}
+	return m
+}
+
+// orderLocked puts an order with the driver that works on it now.
+func (f *fleet) orderLocked(o *dispatch.Order) {
+	if old, ok := f.holder[o.ID]; ok && (!o.State.Assigned() || old != o.Driver) {
+		m := f.memberLocked(old)
+		m.orders = slices.DeleteFunc(m.orders, func(p *dispatch.Order) bool { return p.ID == o.ID })
+		delete(f.holder, o.ID)
+	}
+	if !o.State.Assigned() {
+		return
+	}
+	m := f.memberLocked(o.Driver)
+	f.holder[o.ID] = o.Driver
+	if i := slices.IndexFunc(m.orders, func(p *dispatch.Order) bool { return p.ID == o.ID }); i >= 0 {
+		m.orders[i] = o
+	} else {
+		m.orders = append(m.orders, o)
+	}
+}
+
+func (f *fleet) sweepLocked(id dispatch.DriverID, gone []dispatch.DriverID) []dispatch.DriverID {
+	if m, ok := f.drivers[id]; ok && !m.duty.Online && len(m.orders) == 0 {
+		delete(f.drivers, id)
+		gone = append(gone, id)
+	}
+	return gone
+}
+
+// hint follows the supply that the core runs ahead with.
+func (f *fleet) hint(changes []market.Supply) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range changes {
+		if s.Free {
+			f.supply[s.Driver] = s
+		} else {
+			delete(f.supply, s.Driver)
+		}
+	}
+}
+
+// free tells whether a driver may be a candidate for a vehicle class.
+func (f *fleet) free(id dispatch.DriverID, class string) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	s, ok := f.supply[id]
+	return ok && s.VehicleClass == class
+}
+
+// online tells whether a driver is on duty, as committed.
+func (f *fleet) online(id dispatch.DriverID) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	m, ok := f.drivers[id]
+	return ok && m.duty.Online
+}
+
+// get tells what a driver does; false when it is neither on duty nor at work here.
+func (f *fleet) get(id dispatch.DriverID) (dispatch.Driver, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	m, ok := f.drivers[id]
+	if !ok {
+		return dispatch.Driver{}, false
+	}
+	d := dispatch.Driver{Duty: m.duty}
+	states := make([]dispatch.State, len(m.orders))
+	for i, o := range m.orders {
+		d.Orders = append(d.Orders, o.ID)
+		states[i] = o.State
+	}
+	d.State = dispatch.StateOf(m.duty.Online, m.offer != "", states)
+	return d, true
+}
+
+// at gives the orders that a driver works on; known is false when its telemetry is of no use here.
+func (f *fleet) at(id dispatch.DriverID) (orders []*dispatch.Order, known bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	m, ok := f.drivers[id]
+	if !ok || (!m.duty.Online && len(m.orders) == 0) {
+		return nil, false
+	}
+	return slices.Clone(m.orders), true
+}
+
+// idle gives the drivers on duty without an order, and since when they are on duty.
+func (f *fleet) idle() []dispatch.Duty {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var out []dispatch.Duty
+	for _, m := range f.drivers {
+		if m.duty.Online && len(m.orders) == 0 {
+			out = append(out, m.duty)
+		}
+	}
+	return out
+}
+
+// size counts the drivers on duty.
+func (f *fleet) size() (online int) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for _, m := range f.drivers {
+		if m.duty.Online {
+			online++
+		}
+	}
+	return online
+}

@@ -1,0 +1,70 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/dispatch/bus"
+	"github.com/hexfleet/hexfleet/dispatch/market"
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// indexResolution is the H3 resolution of the index: cells of 0.11 km2, a few drivers each in a dense city.
+const indexResolution = 9
+
+// leader is one market led here: the loop and what stands around it. Immutable after start.
+type leader struct {
+	node   *Node
+	market dispatch.Market
+	loop   *market.Loop
+	index  *geo.Index
+	fleet  *fleet
+	relay  *bus.Relay
+	// since is the market instant from which this node leads; set by start, before anyone reads it.
+	since time.Time
+}
+
+func newLeader(n *Node, m dispatch.Market) *leader {
+	l := &leader{node: n, market: m, index: geo.NewIndex(indexResolution), fleet: newFleet()}
+	log := n.cfg.Log.With("market", string(m.ID))
+	l.relay = bus.NewRelay(bus.RelayConfig{
+		Market: m.ID, Source: n.cfg.Store, Conn: n.cfg.Bus, Clock: n.cfg.Wall, Log: log, Registerer: n.cfg.Registry,
+	})
+	l.loop = market.NewLoop(market.Config{
+		Market: m, Journal: n.cfg.Store, Finder: &finder{leader: l}, Clock: n.cfg.Clock, Wall: n.cfg.Wall,
+		Told: l.told, Recovered: l.fleet.reset, Supply: l.fleet.hint, Log: log, Probe: n.metrics.probe(m.ID),
+	})
+	return l
+}
+
+func (l *leader) start(ctx context.Context) error {
+	l.since = l.node.cfg.Clock.Now()
+	if err := l.loop.Start(ctx); err != nil {
+		return err
+	}
+	return l.relay.Start(ctx)
+}
+
+// stop ends the loop before the relay, so that the last commit is published too.
+func (l *leader) stop(ctx context.Context) {
+	l.loop.Stop()
+	l.relay.Stop(ctx)
+}
+
+// told lets out what was committed: the fleet first, so that whoever is answered next finds it so.
+func (l *leader) told(t market.Told) {
+	for _, id := range l.fleet.told(t) {
+		l.index.Remove(string(id))
+	}
+	if len(t.Events) > 0 {
+		l.relay.Kick()
+	}
+	for i := range t.Notices {
+		l.node.metrics.notice(&t.Notices[i])
+		if err := l.node.cfg.Bus.Notice(&t.Notices[i]); err != nil {
+			l.node.cfg.Log.Warn("offer not published", "market", l.market.ID, "offer", t.Notices[i].Offer.ID, "error", err)
+		}
+	}
+	l.node.metrics.events(l.market.ID, t.Events)
+}

@@ -1,0 +1,89 @@
+package node
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/dispatch/market"
+)
+
+// metrics are the node's figures. Labels are markets and fixed words, never ids.
+type metrics struct {
+	transitions *prometheus.CounterVec
+	offers      *prometheus.CounterVec
+	rounds      *prometheus.HistogramVec
+	matched     *prometheus.CounterVec
+	commits     *prometheus.HistogramVec
+	groups      *prometheus.HistogramVec
+	failures    *prometheus.CounterVec
+	waits       *prometheus.HistogramVec
+	recoveries  *prometheus.CounterVec
+	fixes       prometheus.Counter
+	drops       *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	seconds := prometheus.ExponentialBuckets(0.0001, 2, 17) // 0.1 ms to 6.5 s
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "hexfleet", Name: name, Help: help}, labels)
+		r.MustRegister(c)
+		return c
+	}
+	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(
+			prometheus.HistogramOpts{Namespace: "hexfleet", Name: name, Help: help, Buckets: buckets}, []string{"market"})
+		r.MustRegister(h)
+		return h
+	}
+	m := &metrics{
+		transitions: counter("transitions_total", "Committed events by type.", "market", "type"),
+		offers:      counter("offers_total", "Offers by the state they entered.", "market", "state"),
+		rounds:      histogram("round_seconds", "Wall time of a round, from its seek to its decision.", seconds),
+		matched:     counter("round_orders_total", "Orders of rounds: sought, matched.", "market", "what"),
+		commits:     histogram("commit_seconds", "Wall time of a commit.", seconds),
+		groups:      histogram("commit_transitions", "Transitions in a commit.", prometheus.ExponentialBuckets(1, 2, 9)),
+		failures:    counter("commit_failures_total", "Commits that failed or whose outcome was not told.", "market"),
+		waits:       histogram("queue_wait_seconds", "Wall time a command waited for its market's loop.", seconds),
+		recoveries:  counter("recoveries_total", "Times a market's state was dropped and read again.", "market"),
+		drops:       counter("telemetry_dropped_total", "Points that were not taken, by reason.", "reason"),
+		fixes: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "hexfleet", Name: "telemetry_fixes_total", Help: "Points taken into the index."}),
+	}
+	r.MustRegister(m.fixes)
+	return m
+}
+
+func (m *metrics) dropped(reason string, n int) { m.drops.WithLabelValues(reason).Add(float64(n)) }
+
+func (m *metrics) notice(n *dispatch.Notice) {
+	m.offers.WithLabelValues(string(n.Offer.Market), string(n.Offer.State)).Inc()
+}
+
+func (m *metrics) events(id dispatch.MarketID, events []dispatch.Event) {
+	for i := range events {
+		m.transitions.WithLabelValues(string(id), string(events[i].Type)).Inc()
+	}
+}
+
+// probe gives a market's loop where to tell its figures.
+func (m *metrics) probe(id dispatch.MarketID) market.Probe {
+	label := string(id)
+	return market.Probe{
+		Round: func(s market.RoundStats, took time.Duration) {
+			m.rounds.WithLabelValues(label).Observe(took.Seconds())
+			m.matched.WithLabelValues(label, "sought").Add(float64(s.Orders))
+			m.matched.WithLabelValues(label, "matched").Add(float64(s.Matched))
+		},
+		Commit: func(transitions int, took time.Duration, err error) {
+			m.commits.WithLabelValues(label).Observe(took.Seconds())
+			m.groups.WithLabelValues(label).Observe(float64(transitions))
+			if err != nil {
+				m.failures.WithLabelValues(label).Inc()
+			}
+		},
+		Waited:    func(d time.Duration) { m.waits.WithLabelValues(label).Observe(d.Seconds()) },
+		Recovered: func() { m.recoveries.WithLabelValues(label).Inc() },
+	}
+}

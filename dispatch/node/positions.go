@@ -1,0 +1,113 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// maxAhead is how far ahead of the market clock a point's timestamp may lie (contract, duty).
+const maxAhead = 30 * time.Second
+
+// Put offers a driver's points, oldest first, to the index of its market. Points too far ahead, not newer
+// than the last fix, or of a driver that is neither on duty nor at work there, are dropped and counted.
+func (n *Node) Put(m dispatch.MarketID, d dispatch.DriverID, fixes []geo.Fix) {
+	l, ok := n.leaders[m]
+	if !ok {
+		n.metrics.dropped("market", len(fixes))
+		return
+	}
+	orders, known := l.fleet.at(d)
+	if !known {
+		n.metrics.dropped("off_duty", len(fixes))
+		return
+	}
+	now := n.cfg.Clock.Now()
+	taken := 0
+	var last geo.Fix
+	for _, fix := range fixes {
+		switch {
+		case fix.At.After(now.Add(maxAhead)):
+			n.metrics.dropped("future", 1)
+		case !l.index.Update(string(d), fix):
+			n.metrics.dropped("stale", 1)
+		default:
+			taken++
+			last = fix
+		}
+	}
+	n.metrics.fixes.Add(float64(taken))
+	if taken > 0 {
+		l.tellPosition(now, d, last, orders)
+	}
+}
+
+// tellPosition publishes a driver's fix for the riders it works for.
+func (l *leader) tellPosition(now time.Time, d dispatch.DriverID, fix geo.Fix, orders []*dispatch.Order) {
+	for _, o := range orders {
+		p := dispatch.Position{Order: o.ID, Rider: o.Rider, Driver: d, Market: l.market.ID, Fix: fix}
+		if o.State == dispatch.StateEnRouteToPickup {
+			t, err := l.node.cfg.ETA.Matrix(context.Background(), []geo.LatLng{fix.LatLng}, []geo.LatLng{o.Pickup()})
+			if err == nil {
+				p.PickupETA = now.Add(t[0][0].Duration)
+			}
+		}
+		if err := l.node.cfg.Bus.Position(&p); err != nil {
+			l.node.metrics.dropped("bus", 1)
+		}
+	}
+}
+
+// Driver tells what a driver does, as committed, and its last fix, nil when there is none.
+func (n *Node) Driver(ctx context.Context, id dispatch.DriverID) (dispatch.Driver, *geo.Fix, error) {
+	duty, err := n.cfg.Store.Duty(ctx, id)
+	if err != nil {
+		return dispatch.Driver{}, nil, err
+	}
+	d := dispatch.Driver{Duty: duty, State: dispatch.DriverNonOperational}
+	l, ok := n.leaders[duty.Market]
+	if !ok {
+		return d, nil, nil
+	}
+	if here, ok := l.fleet.get(id); ok {
+		d = here
+	}
+	fix, ok := l.index.Get(string(id))
+	d.State = l.contactable(d.State, fix, ok)
+	if !ok {
+		return d, nil, nil
+	}
+	return d, &fix, nil
+}
+
+// contactable turns the state of a driver on duty into non_contactable when its telemetry is not fresh.
+func (l *leader) contactable(s dispatch.DriverState, fix geo.Fix, ok bool) dispatch.DriverState {
+	if s == dispatch.DriverNonOperational {
+		return s
+	}
+	if !ok || fix.At.Before(l.node.cfg.Clock.Now().Add(-l.market.Policy.Freshness)) {
+		return dispatch.DriverNonContactable
+	}
+	return s
+}
+
+// Nearby gives at most limit drivers on duty with a fresh fix, nearest first.
+func (n *Node) Nearby(_ context.Context, m dispatch.MarketID, p geo.LatLng, limit int) ([]dispatch.Near, error) {
+	l, ok := n.leaders[m]
+	if !ok {
+		return nil, dispatch.Unavailable("market "+string(m)+" is not led here", nil)
+	}
+	found := l.index.Nearest(geo.Query{
+		At: p, K: limit, FreshSince: n.cfg.Clock.Now().Add(-l.market.Policy.Freshness),
+		Keep: func(id string) bool { return l.fleet.online(dispatch.DriverID(id)) },
+	})
+	out := make([]dispatch.Near, 0, len(found))
+	for _, f := range found {
+		if d, ok := l.fleet.get(dispatch.DriverID(f.ID)); ok {
+			out = append(out, dispatch.Near{Driver: d, Fix: f.Fix, Distance: f.Distance})
+		}
+	}
+	return out, nil
+}
