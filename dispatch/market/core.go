@@ -48,7 +48,7 @@ type Core struct {
 }
 
 // driver is what the core knows of one driver. Invariant: offer != "" only while online and holding no order;
-// len(orders) <= duty.Capacity.
+// an order is given only while len(orders) < duty.Capacity, which the driver may lower afterwards.
 type driver struct {
 	duty dispatch.Duty
 	// offer is its one live offer, "" for none.
@@ -120,7 +120,7 @@ func (c *Core) Step(now time.Time, in Input) Effects {
 	case Candidates:
 		c.match(in)
 	case Reload:
-		c.policy = in.Policy
+		c.reload(in.Policy)
 	case Tick:
 	}
 	c.seek()

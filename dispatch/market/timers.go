@@ -102,6 +102,16 @@ func (c *Core) arm(o *dispatch.Order) {
 	}
 }
 
+// reload takes a new policy and times the orders that wait anew, as a recovery under it would.
+func (c *Core) reload(p dispatch.Policy) {
+	c.policy = p
+	for _, o := range c.orders {
+		if !o.State.Closed() {
+			c.arm(o)
+		}
+	}
+}
+
 // forget drops a closed order or an ended offer; ids of the two never meet, both being UUIDv7.
 func (c *Core) forget(id string) {
 	if o, ok := c.orders[dispatch.OrderID(id)]; ok && o.State.Closed() &&

@@ -48,7 +48,8 @@ type Trip struct {
 	Duration time.Duration
 }
 
-// Reload changes how the market behaves from this step on; running timers keep their instants.
+// Reload changes how the market behaves from this step on: search timeouts and lead times of orders that
+// wait are counted anew, live offers keep the expiry that was told.
 type Reload struct{ Policy dispatch.Policy }
 
 // Tick lets time pass.
