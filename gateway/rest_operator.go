@@ -16,15 +16,18 @@ import (
 var openAPI []byte
 
 func (s *Server) operatorEndpoints() []endpoint {
-	return []endpoint{
+	eps := []endpoint{
 		{method: http.MethodGet, path: "/healthz", serve: s.getHealth},
 		{method: http.MethodGet, path: "/readyz", serve: s.getReady},
-		{
-			method: http.MethodGet, path: "/metrics",
-			raw: promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}),
-		},
 		{method: http.MethodGet, path: "/openapi.json", raw: http.HandlerFunc(serveOpenAPI)},
 	}
+	if s.cfg.HideMetrics {
+		return eps
+	}
+	return append(eps, endpoint{
+		method: http.MethodGet, path: "/metrics",
+		raw: promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}),
+	})
 }
 
 // getHealth tells that the process answers, nothing more.

@@ -32,6 +32,8 @@ type Config struct {
 	Log    *slog.Logger
 	// Registry is given the gateway's metrics; it is also what /metrics tells.
 	Registry *prometheus.Registry
+	// HideMetrics keeps /metrics off this handler, for a server whose operators have a listener of their own.
+	HideMetrics bool
 	// Ready tells why the server should not be given traffic; nil means always ready.
 	Ready func() error
 	// AllowedOrigins are the browser origins (scheme://host[:port], or "*") that may open a socket, besides
