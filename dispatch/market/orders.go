@@ -69,10 +69,10 @@ func (c *Core) create(cmd *dispatch.Command) dispatch.Reply {
 	return done(o)
 }
 
-// begin starts the search for a scheduled order.
-func (c *Core) begin(id dispatch.OrderID) {
+// begin starts the search for a scheduled order; at is what its timer was set to.
+func (c *Core) begin(id dispatch.OrderID, at time.Time) {
 	o, ok := c.orders[id]
-	if !ok || o.State != dispatch.StateScheduled || c.now.Before(o.PickupAt.Add(-c.policy.Lead)) {
+	if !ok || o.State != dispatch.StateScheduled || !at.Equal(o.PickupAt.Add(-c.policy.Lead)) {
 		return
 	}
 	c.transition(o, change{to: dispatch.StateSearching, by: dispatch.Engine()}, func(o *dispatch.Order) {
@@ -80,10 +80,11 @@ func (c *Core) begin(id dispatch.OrderID) {
 	})
 }
 
-// timeOut gives up a search. An order that is offered when its time is over is given up when it comes back.
-func (c *Core) timeOut(id dispatch.OrderID) {
+// timeOut gives up a search. An order that is offered when its time is over is given up when it comes back;
+// at is what its timer was set to.
+func (c *Core) timeOut(id dispatch.OrderID, at time.Time) {
 	o, ok := c.orders[id]
-	if !ok || o.State != dispatch.StateSearching || c.now.Before(o.SearchSince.Add(c.policy.SearchTimeout)) {
+	if !ok || o.State != dispatch.StateSearching || !at.Equal(o.SearchSince.Add(c.policy.SearchTimeout)) {
 		return
 	}
 	c.transition(o, change{to: dispatch.StateNoDriver, by: dispatch.Engine()}, nil)

@@ -8,7 +8,8 @@ import (
 )
 
 // What a timer is about. A timer is never taken back: when it fires, the state says whether it still means
-// anything.
+// anything, which is when it fires at the very instant that the state now waits for. So a core that kept old
+// timers and one recovered without them do the same in the same order.
 const (
 	timerOffer     = iota // a live offer expires
 	timerSearch           // a search times out
@@ -77,9 +78,9 @@ func (c *Core) fire() {
 		case timerOffer:
 			c.expire(dispatch.OfferID(t.id))
 		case timerSearch:
-			c.timeOut(dispatch.OrderID(t.id))
+			c.timeOut(dispatch.OrderID(t.id), t.at)
 		case timerScheduled:
-			c.begin(dispatch.OrderID(t.id))
+			c.begin(dispatch.OrderID(t.id), t.at)
 		case timerForget:
 			c.forget(t.id)
 		case timerLeave:
