@@ -1,0 +1,115 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch/sim/actor"
+	"github.com/hexfleet/hexfleet/gateway/wire"
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// Plan is what a fleet does. All spans are market time, counted from the start of the orders.
+type Plan struct {
+	Drivers []DriverPlan
+	Riders  []RiderPlan
+	// Length is the time in which orders are placed; then the fleet plays on until each is picked up or over.
+	Length time.Duration
+}
+
+// DriverPlan is one driver.
+type DriverPlan struct {
+	ID string
+	// Shifts ascend; one that began before the start begins as soon as the driver is connected.
+	Shifts []ShiftPlan
+}
+
+// ShiftPlan is one span of duty.
+type ShiftPlan struct {
+	On, Off time.Duration
+	// Open tells that there is no Off.
+	Open bool
+	At   geo.LatLng
+}
+
+// RiderPlan is one rider and its order.
+type RiderPlan struct {
+	ID    string
+	At    time.Duration
+	Kind  string
+	Stops []wire.Stop
+	// Patience is how long the rider waits for a driver; 0 for ever.
+	Patience time.Duration
+}
+
+// Conduct is how drivers behave; spans are market time.
+type Conduct struct {
+	// SpeedMps is the speed on the road, Circuity the road's length against the straight line.
+	SpeedMps, Circuity float64
+	// Ping is the time between two positions of a driver.
+	Ping time.Duration
+	// Think is the time from an offer to its answer, Service the one at each stop.
+	Think, Service time.Duration
+	// Decline is the probability that an offer is declined, 0 to 1.
+	Decline float64
+	// Seed makes the chances of a run its own.
+	Seed uint64
+}
+
+func (c Conduct) validate() error {
+	switch {
+	case !(c.SpeedMps > 0):
+		return errors.New("fleet: SpeedMps must be above 0")
+	case !(c.Circuity >= 1):
+		return errors.New("fleet: Circuity must be at least 1")
+	case c.Ping <= 0:
+		return errors.New("fleet: Ping must be above 0")
+	case c.Think < 0 || c.Service < 0:
+		return errors.New("fleet: Think and Service must not be negative")
+	case !(c.Decline >= 0 && c.Decline <= 1):
+		return errors.New("fleet: Decline must be from 0 to 1")
+	}
+	return nil
+}
+
+// driver makes the i-th driver's automaton; now is the market time, start that of the orders.
+func (c Conduct) driver(p DriverPlan, i int, market string, now, start time.Time) *actor.Driver {
+	cfg := actor.DriverConfig{
+		ID: actor.DriverID(p.ID), Market: actor.MarketID(market), SpeedMps: c.SpeedMps, Circuity: c.Circuity,
+		Ping: c.Ping, Think: c.Think, Service: c.Service, Decline: c.Decline, Seed: c.Seed + uint64(i),
+	}
+	for _, s := range p.Shifts {
+		shift := actor.Shift{On: start.Add(s.On), At: s.At}
+		if s.On <= 0 {
+			shift.On = now
+		}
+		if !s.Open {
+			shift.Off = start.Add(s.Off)
+		}
+		cfg.Shifts = append(cfg.Shifts, shift)
+	}
+	return actor.NewDriver(cfg)
+}
+
+func (p RiderPlan) rider(market string, start time.Time) *actor.Rider {
+	stops := make([]actor.Stop, len(p.Stops))
+	for i, s := range p.Stops {
+		stops[i].Type, stops[i].Lat, stops[i].Lng = actor.StopType(s.Type), s.Lat, s.Lng
+	}
+	return actor.NewRider(actor.RiderConfig{
+		ID: actor.RiderID(p.ID), Market: actor.MarketID(market), At: start.Add(p.At), Patience: p.Patience,
+		New: actor.NewOrder{Kind: actor.Kind(p.Kind), Stops: stops},
+	})
+}
+
+func (p Plan) validate() error {
+	seen := map[string]bool{}
+	for _, d := range p.Drivers {
+		if seen[d.ID] {
+			return fmt.Errorf("fleet: driver %s stands twice in the plan: it can have one socket", d.ID)
+		}
+		seen[d.ID] = true
+	}
+	return nil
+}
