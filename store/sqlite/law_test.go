@@ -126,3 +126,23 @@ func TestMigrations_go_back_and_forth(t *testing.T) {
 	defer j.Close()
 	storetest.NewBook(t, j, "sf").Commit()
 }
+
+// A check with IN and a list cost 30 page faults a row before this test was: SQLite builds a table for it.
+func TestCommit_Statements_build_no_table_of_their_own(t *testing.T) {
+	j := openAt(t, t.TempDir(), nil)
+	defer j.Close()
+	for query, params := range map[string]int{
+		insertEvent: 15, insertOrder: 20, insertPlaces: 2, updateOrder: 21, offline: 8, putOffer: 13, putAnswer: 11,
+	} {
+		steps, err := list(t.Context(), j.writer, func(row scanner) (opcode string, err error) {
+			var rest any
+			return opcode, row.Scan(&rest, &opcode, &rest, &rest, &rest, &rest, &rest, &rest)
+		}, "EXPLAIN "+query, make([]any, params)...)
+		if err != nil || len(steps) == 0 {
+			t.Fatalf("explain %s: %d steps, %v", query, len(steps), err)
+		}
+		if slices.Contains(steps, "OpenEphemeral") {
+			t.Errorf("%s builds a table for each row", query)
+		}
+	}
+}
