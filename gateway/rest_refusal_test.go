@@ -20,7 +20,10 @@ const (
 // TestServer_REST_refusals is bad input for each call: what the contract says of it.
 func TestServer_REST_refusals(t *testing.T) {
 	f := &restPorts{
-		reply:  func(dispatch.Command) dispatch.Reply { t.Error("the core was asked"); return dispatch.Reply{Order: &dispatch.Order{}} },
+		reply: func(dispatch.Command) dispatch.Reply {
+			t.Error("the core was asked")
+			return dispatch.Reply{Order: &dispatch.Order{}}
+		},
 		orders: []dispatch.Order{{ID: "o1", Market: "sf", Rider: "r1", Driver: "d1", State: dispatch.StateSearching}},
 		duty:   map[dispatch.DriverID]dispatch.Duty{"d1": {Driver: "d1", Market: "sf", Version: 1, Online: true}},
 	}
