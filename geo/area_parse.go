@@ -25,6 +25,9 @@ type geometry struct {
 	Bbox        []float64      `json:"bbox,omitempty"`
 }
 
+// position is [lng, lat], as written: pointers, because the decoder takes null for 0.
+type position []*float64
+
 // ParseArea reads a GeoJSON Polygon or MultiPolygon. Unknown and duplicate keys are refused, and rings that
 // are open, short, flat or off the map; the error names the place in the geometry and what is wrong there.
 // That rings do not cross themselves is not checked.
@@ -33,10 +36,10 @@ func ParseArea(raw stdjson.RawMessage) (Area, error) {
 	if err := json.Unmarshal(raw, &g, json.RejectUnknownMembers(true)); err != nil {
 		return Area{}, fmt.Errorf("read geometry: %w", err)
 	}
-	var polygons [][][][]float64
+	var polygons [][][]position
 	switch g.Type {
 	case "Polygon":
-		polygons = make([][][][]float64, 1)
+		polygons = make([][][]position, 1)
 		if err := readCoordinates(g.Coordinates, &polygons[0]); err != nil {
 			return Area{}, err
 		}
@@ -74,7 +77,7 @@ func readCoordinates[T any](raw jsontext.Value, into *T) error {
 }
 
 // readPolygon checks the rings of one polygon; left is how many positions the area may still have.
-func readPolygon(rings [][][]float64, left *int) (orb.Polygon, error) {
+func readPolygon(rings [][]position, left *int) (orb.Polygon, error) {
 	if len(rings) == 0 {
 		return nil, errors.New("no ring")
 	}
@@ -92,7 +95,7 @@ func readPolygon(rings [][][]float64, left *int) (orb.Polygon, error) {
 	return polygon, nil
 }
 
-func readRing(positions [][]float64) (orb.Ring, error) {
+func readRing(positions []position) (orb.Ring, error) {
 	if len(positions) < minRing {
 		return nil, fmt.Errorf("%d positions, at least %d are needed", len(positions), minRing)
 	}
@@ -101,10 +104,14 @@ func readRing(positions [][]float64) (orb.Ring, error) {
 		if len(pos) != 2 && len(pos) != 3 { // the third is an altitude
 			return nil, fmt.Errorf("position %d: %d numbers, not [lng, lat]", i, len(pos))
 		}
-		if err := (LatLng{Lat: pos[1], Lng: pos[0]}).Validate(); err != nil {
+		if pos[0] == nil || pos[1] == nil {
+			return nil, fmt.Errorf("position %d: null is no number", i)
+		}
+		p := LatLng{Lat: *pos[1], Lng: *pos[0]}
+		if err := p.Validate(); err != nil {
 			return nil, fmt.Errorf("position %d: %w", i, err)
 		}
-		ring[i] = orb.Point{pos[0], pos[1]}
+		ring[i] = orb.Point{p.Lng, p.Lat}
 	}
 	if !ring.Closed() {
 		return nil, errors.New("not closed: the last position does not repeat the first")

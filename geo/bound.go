@@ -40,16 +40,51 @@ func vectorAt(p LatLng) vector {
 
 func (a vector) dot(b vector) float64 { return a[0]*b[0] + a[1]*b[1] + a[2]*b[2] }
 
-// angle between two unit vectors, exact enough for small ones too.
-func (a vector) angle(b vector) float64 {
-	d := math.Sqrt(max(0, 2-2*a.dot(b))) / 2
-	return 2 * math.Asin(min(1, d))
+// nearest is the angle to the nearest of some points, in radians; exact enough for small ones too.
+func (a vector) nearest(others []vector) float64 {
+	most := -1.0
+	for _, b := range others {
+		most = max(most, a.dot(b))
+	}
+	return 2 * math.Asin(min(1, math.Sqrt(max(0, 2-2*most))/2))
 }
 
 // lattice is what the bound needs to know of a resolution. Immutable.
 type lattice struct {
 	edge     Meters // s
 	vertices [12]vector
+	centers  [20]vector // of the faces
+}
+
+func newLattice(resolution int) lattice {
+	l := lattice{edge: flatEdge(resolution), vertices: icosahedronVertices()}
+	// Two vertices share an edge when they are atan(2) = 63.4 degrees apart; the next distance is 116.6.
+	const neighbors = 0.4 // cosine, between theirs of 0.447 and -0.447
+	n := 0
+	for i, a := range l.vertices {
+		for j, b := range l.vertices[:i] {
+			for _, c := range l.vertices[:j] {
+				if a.dot(b) > neighbors && a.dot(c) > neighbors && b.dot(c) > neighbors {
+					l.centers[n] = middle(a, b, c)
+					n++
+				}
+			}
+		}
+	}
+	return l
+}
+
+// middle is the centre of the face with these corners.
+func middle(a, b, c vector) vector {
+	var m vector
+	for axis := range m {
+		m[axis] = a[axis] + b[axis] + c[axis]
+	}
+	norm := math.Sqrt(m.dot(m))
+	for axis := range m {
+		m[axis] /= norm
+	}
+	return m
 }
 
 // reach is the bound as seen from one query.
@@ -63,36 +98,13 @@ type reach struct {
 // is farther from the centre of its face.
 const maxFaceAngle = 0.6523581397843682
 
-// from prepares the bound for the query q. q lies in the face of its three nearest vertices.
+// from prepares the bound for the query q.
 func (l *lattice) from(q LatLng) reach {
 	at := vectorAt(q)
-	near := [3]int{}
-	dots := [3]float64{-2, -2, -2}
-	for i, v := range l.vertices {
-		d := at.dot(v)
-		for j := range dots {
-			if d > dots[j] {
-				copy(dots[j+1:], dots[j:2])
-				copy(near[j+1:], near[j:2])
-				dots[j], near[j] = d, i
-				break
-			}
-		}
-	}
-	var center vector
-	for _, i := range near {
-		for axis := range center {
-			center[axis] += l.vertices[i][axis]
-		}
-	}
-	norm := math.Sqrt(center.dot(center))
-	for axis := range center {
-		center[axis] /= norm
-	}
 	return reach{
 		edge:   l.edge,
-		vertex: EarthRadius * Meters(at.angle(l.vertices[near[0]])),
-		angle:  at.angle(center),
+		vertex: EarthRadius * Meters(at.nearest(l.vertices[:])),
+		angle:  at.nearest(l.centers[:]),
 	}
 }
 

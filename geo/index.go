@@ -42,7 +42,7 @@ func NewIndex(resolution int) *Index {
 	}
 	return &Index{
 		resolution: resolution,
-		lattice:    lattice{edge: flatEdge(resolution), vertices: icosahedronVertices()},
+		lattice:    newLattice(resolution),
 		drivers:    map[string]*record{},
 		cells:      map[cell][]*record{},
 	}

@@ -1,0 +1,261 @@
+package match
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// enumerate finds the least cost by trying every assignment: the oracle.
+func enumerate(p *Problem) int64 {
+	taken := make([]bool, p.Drivers)
+	var from func(i int) int64
+	from = func(i int) int64 {
+		if i == len(p.Rows) {
+			return 0
+		}
+		least := p.Penalty[i] + from(i+1)
+		for _, e := range p.Rows[i] {
+			if !taken[e.Driver] {
+				taken[e.Driver] = true
+				least = min(least, int64(e.Cost)+from(i+1))
+				taken[e.Driver] = false
+			}
+		}
+		return least
+	}
+	return from(0)
+}
+
+// bound is the dual objective: no assignment costs less. It equals the cost of the result when that is
+// optimal, whatever the search did, and so proves it.
+func (s *solver) bound(t *testing.T) int64 {
+	t.Helper()
+	var sum int64
+	for d, j := range s.drivers {
+		if j.price > 0 || j.order < 0 && j.price != 0 {
+			t.Errorf("driver %d held by %d has price %d", d, j.order, j.price)
+		}
+		sum += j.price
+	}
+	for i, row := range s.p.Rows {
+		least := s.p.Penalty[i]
+		for _, e := range row {
+			least = min(least, int64(e.Cost)-s.drivers[e.Driver].price)
+		}
+		sum += least
+	}
+	return sum
+}
+
+// problems draws small ones: any shape, many ties, empty rows, penalties from nothing to the greatest.
+func problems() *rapid.Generator[*Problem] {
+	return rapid.Custom(func(t *rapid.T) *Problem {
+		p := &Problem{Drivers: rapid.IntRange(0, 7).Draw(t, "drivers")}
+		top := rapid.SampledFrom([]int32{0, 1, 3, 50, math.MaxInt32}).Draw(t, "greatest cost")
+		penalty := rapid.SampledFrom([]int64{0, 1, 3, 50, 1 << 31, MaxPenalty}).Draw(t, "greatest penalty")
+		for range rapid.IntRange(0, 6).Draw(t, "orders") {
+			var row []Edge
+			for d := range p.Drivers {
+				if rapid.IntRange(0, 2).Draw(t, "edge") > 0 {
+					row = append(row, Edge{Driver: int32(d), Cost: rapid.Int32Range(0, top).Draw(t, "cost")})
+				}
+			}
+			slices.SortFunc(row, compareEdges)
+			p.Rows = append(p.Rows, row)
+			p.Penalty = append(p.Penalty, rapid.Int64Range(0, penalty).Draw(t, "penalty"))
+		}
+		return p
+	})
+}
+
+func TestExact(t *testing.T) {
+	t.Run("no_assignment_costs_less", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			for range 5 {
+				p := problems().Draw(t, "problem")
+				if err := p.Validate(); err != nil {
+					t.Fatalf("the generator is wrong: %v", err)
+				}
+				a := Exact(p)
+				got, err := Check(p, a)
+				if want := enumerate(p); err != nil || got != want {
+					t.Fatalf("%+v\n%v costs %d (%v), want %d", p, a, got, err, want)
+				}
+			}
+		})
+	})
+
+	t.Run("prices_prove_large_results", func(t *testing.T) {
+		for _, c := range []struct{ orders, drivers, k int }{
+			{600, 600, 16}, {100, 1000, 16}, {1000, 300, 16}, {600, 600, 4}, {200, 200, 200},
+		} {
+			for seed := range uint64(3) {
+				p := city(c.orders, c.drivers, c.k, seed)
+				s := newSolver(p)
+				for i := range p.Rows {
+					s.add(int32(i))
+				}
+				cost, err := Check(p, s.match)
+				if bound := s.bound(t); err != nil || cost != bound {
+					t.Errorf("%+v seed %d: cost %d (%v), bound %d", c, seed, cost, err, bound)
+				}
+			}
+		}
+	})
+
+	t.Run("it_displaces_where_greedy_cannot", func(t *testing.T) {
+		// Order 1 knows driver 0 only; order 0 can go to driver 1 for a little more.
+		p := &Problem{Drivers: 2, Rows: [][]Edge{{{0, 10}, {1, 12}}, {{0, 20}}}, Penalty: []int64{1000, 1000}}
+		if got := Exact(p); !slices.Equal(got, Assignment{1, 0}) {
+			t.Errorf("Exact gave %v", got)
+		}
+		if got := Greedy(p); !slices.Equal(got, Assignment{0, Unmatched}) {
+			t.Errorf("Greedy gave %v", got)
+		}
+	})
+
+	t.Run("a_driver_as_dear_as_waiting_is_not_taken", func(t *testing.T) {
+		p := &Problem{Drivers: 1, Rows: [][]Edge{{{0, 10}}}, Penalty: []int64{10}}
+		if a, g := Exact(p), Greedy(p); a[0] != Unmatched || g[0] != Unmatched {
+			t.Errorf("Exact gave %v, Greedy %v", a, g)
+		}
+	})
+
+	t.Run("the_same_problem_has_the_same_answer_and_is_not_changed", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			p := problems().Draw(t, "problem")
+			before := fmt.Sprint(*p)
+			first := Exact(p)
+			for range 3 {
+				if again := Exact(p); !slices.Equal(first, again) {
+					t.Fatalf("%v, then %v", first, again)
+				}
+			}
+			if fmt.Sprint(*p) != before {
+				t.Fatal("the problem was changed")
+			}
+		})
+	})
+}
+
+func TestGreedy(t *testing.T) {
+	t.Run("it_is_valid_and_never_better_than_the_optimum", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			p := problems().Draw(t, "problem")
+			greedy, err := Check(p, Greedy(p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if exact, _ := Check(p, Exact(p)); greedy < exact {
+				t.Fatalf("greedy %d, exact %d", greedy, exact)
+			}
+		})
+	})
+
+	t.Run("earlier_orders_choose_first", func(t *testing.T) {
+		p := &Problem{Drivers: 3, Rows: [][]Edge{{{2, 5}, {0, 9}}, {{2, 1}, {1, 7}}, {}}, Penalty: []int64{100, 100, 100}}
+		if got := Greedy(p); !slices.Equal(got, Assignment{2, 1, Unmatched}) {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+func TestCheck(t *testing.T) {
+	p := &Problem{Drivers: 2, Rows: [][]Edge{{{0, 10}, {1, 12}}, {{0, 20}}}, Penalty: []int64{100, 1000}}
+	t.Run("cost_and_penalties_are_added", func(t *testing.T) {
+		if cost, err := Check(p, Assignment{1, Unmatched}); err != nil || cost != 1012 {
+			t.Errorf("got %d, %v", cost, err)
+		}
+	})
+	t.Run("a_driver_with_two_orders_is_refused", func(t *testing.T) {
+		if _, err := Check(p, Assignment{0, 0}); !errors.Is(err, errDriverTwice) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("what_does_not_fit_is_refused", func(t *testing.T) {
+		for _, a := range []Assignment{nil, {0}, {0, 1}, {5, Unmatched}, {-2, Unmatched}, {0, Unmatched, Unmatched}} {
+			if cost, err := Check(p, a); err == nil {
+				t.Errorf("%v was taken, cost %d", a, cost)
+			}
+		}
+	})
+}
+
+func TestProblem_Validate(t *testing.T) {
+	t.Run("defects_are_named", func(t *testing.T) {
+		for want, p := range map[string]Problem{
+			"-1 drivers":              {Drivers: -1},
+			"1 penalties for 0":       {Penalty: []int64{1}},
+			"order 0: penalty -1":     {Rows: [][]Edge{{}}, Penalty: []int64{-1}},
+			"is not from 0 to 1099":   {Rows: [][]Edge{{}}, Penalty: []int64{MaxPenalty + 1}},
+			"driver 2 is not from":    {Drivers: 2, Rows: [][]Edge{{{2, 1}}}, Penalty: []int64{1}},
+			"driver -1 is not from":   {Drivers: 2, Rows: [][]Edge{{{-1, 1}}}, Penalty: []int64{1}},
+			"costs -5, below 0":       {Drivers: 2, Rows: [][]Edge{{{1, -5}}}, Penalty: []int64{1}},
+			"does not ascend":         {Drivers: 2, Rows: [][]Edge{{{0, 5}, {1, 4}}}, Penalty: []int64{1}},
+			"not ascend at driver 0":  {Drivers: 2, Rows: [][]Edge{{{1, 5}, {0, 5}}}, Penalty: []int64{1}},
+			"driver 1 stands there t": {Drivers: 2, Rows: [][]Edge{{{1, 5}, {1, 6}}}, Penalty: []int64{1}},
+		} {
+			if err := p.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%+v: %v, want %q", p, err, want)
+			}
+		}
+	})
+	t.Run("a_driver_may_stand_in_several_rows", func(t *testing.T) {
+		p := Problem{Drivers: 1, Rows: [][]Edge{{{0, 5}}, {}, {{0, 5}}}, Penalty: []int64{1, 0, MaxPenalty}}
+		if err := p.Validate(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// city is an instance like a real round's: orders and drivers around hot spots in 30 x 30 km, the k nearest
+// drivers of each order at 25 km/h, in milliseconds.
+func city(orders, drivers, k int, seed uint64) *Problem {
+	r := rand.New(rand.NewPCG(9, seed))
+	type point struct{ x, y float64 }
+	var spots [20]point
+	for i := range spots {
+		spots[i] = point{30_000 * r.Float64(), 30_000 * r.Float64()}
+	}
+	scatter := func(n int, share float64) []point {
+		ps := make([]point, n)
+		for i := range ps {
+			s := spots[r.IntN(len(spots))]
+			if ps[i] = (point{s.x + 800*r.NormFloat64(), s.y + 800*r.NormFloat64()}); r.Float64() > share {
+				ps[i] = point{30_000 * r.Float64(), 30_000 * r.Float64()}
+			}
+		}
+		return ps
+	}
+	from, cars := scatter(orders, 0.8), scatter(drivers, 0.5)
+	p := &Problem{Drivers: drivers}
+	for _, o := range from {
+		row := make([]Edge, drivers)
+		for d, c := range cars {
+			row[d] = Edge{Driver: int32(d), Cost: int32(math.Hypot(o.x-c.x, o.y-c.y) / 25 * 3600)}
+		}
+		slices.SortFunc(row, compareEdges)
+		p.Rows = append(p.Rows, slices.Clone(row[:min(k, drivers)]))
+		p.Penalty = append(p.Penalty, 1_200_000)
+	}
+	return p
+}
+
+func BenchmarkExact(b *testing.B) {
+	for _, c := range []struct{ orders, drivers, k int }{{1000, 5000, 16}, {1000, 1000, 16}} {
+		b.Run(fmt.Sprintf("orders=%d/drivers=%d/k=%d", c.orders, c.drivers, c.k), func(b *testing.B) {
+			p := city(c.orders, c.drivers, c.k, 1)
+			b.ReportAllocs()
+			for b.Loop() {
+				Exact(p)
+			}
+		})
+	}
+}
