@@ -55,8 +55,9 @@ type Leads interface {
 
 // Duties is the claim of a driver, which no single market can judge.
 type Duties interface {
-	// Claim reserves the driver for market m in a small transaction of its own. Held names the market in
-	// which it is on duty, or for which a claim of less than ClaimFor stands; the claim is then not made.
+	// Claim reserves the driver for market m in a small transaction of its own. Held names the other market in
+	// which it is on duty, or off duty but still at work on an order, or for which a claim of less than
+	// ClaimFor stands; the claim is then not made.
 	Claim(ctx context.Context, d dispatch.DriverID, m dispatch.MarketID) (dispatch.Claim, error)
 	// Duty gives the driver's latest duty.
 	Duty(ctx context.Context, d dispatch.DriverID) (dispatch.Duty, error)
@@ -73,7 +74,8 @@ type History interface {
 	// Orders gives at most f.Limit orders, newest first (descending by id).
 	Orders(ctx context.Context, f dispatch.OrderFilter) ([]dispatch.Order, error)
 	// OwnOrders gives the open orders of a rider or driver and those closed at or after the market instant
-	// since, ascending by id. (A driver's are those whose present, or last, driver it is.)
+	// since, ascending by id, in the markets of its token. (A driver's are those whose present, or last,
+	// driver it is.)
 	OwnOrders(ctx context.Context, by dispatch.Actor, since time.Time) ([]dispatch.Order, error)
 	// Offer gives an offer, live or ended in the last KeepFor.
 	Offer(ctx context.Context, id dispatch.OfferID) (dispatch.Offer, error)
