@@ -206,7 +206,7 @@ func restDo(t *testing.T, h *httptest.Server, who, call, body string, headers ..
 	if err != nil {
 		t.Fatalf("%s: %v", call, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatalf("%s: %v", call, err)

@@ -28,11 +28,8 @@ type validator interface {
 // Decode reads one message into the struct that into points at, strictly, and validates it. The error is
 // bad_request, nil when all is well.
 func Decode(data []byte, into any) *dispatch.Error {
-	if !object(data) {
-		return notObject("it does not begin with {")
-	}
-	if err := json.Unmarshal(data, into, json.RejectUnknownMembers(true)); err != nil {
-		return refusal(err)
+	if refused := read(data, into); refused != nil {
+		return refused
 	}
 	if v, ok := into.(validator); ok {
 		return v.Validate()
@@ -44,11 +41,8 @@ func Decode(data []byte, into any) *dispatch.Error {
 // those that the path tells, are unknown in a body. fill sets what the path tells before the whole is
 // validated; it may be nil.
 func DecodeBody(data []byte, into any, fill func(), path ...string) *dispatch.Error {
-	if !object(data) {
-		return notObject("it does not begin with {")
-	}
-	if err := json.Unmarshal(data, into, json.RejectUnknownMembers(true)); err != nil {
-		return refusal(err)
+	if refused := read(data, into); refused != nil {
+		return refused
 	}
 	var members map[string]jsontext.Value
 	if err := json.Unmarshal(data, &members); err != nil {
@@ -64,6 +58,16 @@ func DecodeBody(data []byte, into any, fill func(), path ...string) *dispatch.Er
 	}
 	if v, ok := into.(validator); ok {
 		return v.Validate()
+	}
+	return nil
+}
+
+func read(data []byte, into any) *dispatch.Error {
+	if !object(data) {
+		return notObject("it does not begin with {")
+	}
+	if err := json.Unmarshal(data, into, json.RejectUnknownMembers(true)); err != nil {
+		return refusal(err)
 	}
 	return nil
 }
