@@ -40,9 +40,14 @@ func NewStraightLine(speedMps, circuity float64) StraightLine {
 	return StraightLine{speedMps: speedMps, circuity: circuity}
 }
 
-// Default gives values of a real city.
+// Default has the values of a real city: the medians of path length over straight line (1.202) and of path
+// length over duration (5.61 m/s) of 288,648 taxi rides in San Francisco, 17 May to 1 June 2008, those of
+// at least 200 m in a straight line among 290,032; the path is the length of the GPS track with a fix about
+// each minute, and so a little short. On these rides the median of the absolute error of the duration is
+// 116 s, the median ride's duration being 528 s. Source: CRAWDAD epfl/mobility (v. 2009-02-24),
+// doi:10.15783/C7J010.
 func Default() StraightLine {
-	return NewStraightLine(6, 1.3)
+	return NewStraightLine(5.6, 1.2)
 }
 
 // Estimate is the drive from a to b.
