@@ -75,6 +75,24 @@ func problems() *rapid.Generator[*Problem] {
 	})
 }
 
+// crowded makes up to 7 orders compete for up to 6 drivers, with penalties among the costs.
+func crowded(r *rand.Rand) *Problem {
+	p := &Problem{Drivers: 1 + r.IntN(6)}
+	top := []int32{3, 10, 100}[r.IntN(3)]
+	for range 2 + r.IntN(6) {
+		var row []Edge
+		for d := range p.Drivers {
+			if r.IntN(4) > 0 {
+				row = append(row, Edge{Driver: int32(d), Cost: r.Int32N(top)})
+			}
+		}
+		slices.SortFunc(row, compareEdges)
+		p.Rows = append(p.Rows, row)
+		p.Penalty = append(p.Penalty, int64(r.Int32N(2*top)))
+	}
+	return p
+}
+
 func TestExact(t *testing.T) {
 	t.Run("no_assignment_costs_less", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
@@ -90,6 +108,19 @@ func TestExact(t *testing.T) {
 				}
 			}
 		})
+	})
+
+	// rapid finds edge cases but draws mostly small ones; these are drawn evenly, where orders compete.
+	t.Run("no_assignment_costs_less_in_crowded_problems", func(t *testing.T) {
+		r := rand.New(rand.NewPCG(10, 10))
+		for n := range 4000 {
+			p := crowded(r)
+			a := Exact(p)
+			got, err := Check(p, a)
+			if want := enumerate(p); err != nil || got != want {
+				t.Fatalf("problem %d: %+v\n%v costs %d (%v), want %d", n, p, a, got, err, want)
+			}
+		}
 	})
 
 	t.Run("prices_prove_large_results", func(t *testing.T) {
