@@ -245,6 +245,29 @@ func TestDriver_Next(t *testing.T) {
 				{16, actor.Tick{}, "at 100 m"},
 			}...),
 		},
+		"a_free_driver_cruises_to_its_haunt": {
+			change: func(c *actor.DriverConfig) { c.Haunts = []geo.LatLng{metersNorth(300)}; c.Ping = 6 * time.Second },
+			steps: []step{
+				{0, actor.Tick{}, "online lab"},
+				{1, ok(actor.Online{Market: "lab"}, nil), "at 10 m"},
+				{2, made("f"), "accept f"},
+				{5, ok(actor.Accept{Offer: "f"}, order(3, toPickup, "d", 0, false)), ""}, // from 50 m on
+				{7, actor.Tick{}, "at 70 m"},
+				{9, told(order(4, dispatch.StateCancelled, "d", 0, false)), ""},
+				{13, actor.Tick{}, "at 130 m"},
+				{60, actor.Tick{}, "at 300 m"},
+			},
+		},
+		"in_the_midst_of_its_shift_it_has_been_cruising": {
+			change: func(c *actor.DriverConfig) {
+				c.Haunts = []geo.LatLng{metersNorth(300)}
+				c.Shifts = []actor.Shift{{On: start.Add(-20 * time.Second)}}
+			},
+			steps: []step{
+				{0, actor.Tick{}, "online lab"},
+				{1, ok(actor.Online{Market: "lab"}, nil), "at 210 m"},
+			},
+		},
 		"a_shift_ends_when_free": {
 			change: func(c *actor.DriverConfig) {
 				c.Shifts = []actor.Shift{

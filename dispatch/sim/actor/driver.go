@@ -35,6 +35,9 @@ type DriverConfig struct {
 	Think time.Duration
 	// Service is the time at each stop: boarding, loading, paying.
 	Service time.Duration
+	// Haunts are the places to which a free driver cruises, each as likely as another: those where riders are
+	// found. Shared, never written. None: it stays where it is.
+	Haunts []geo.LatLng
 	// Decline is the probability that an offer is declined, 0 to 1.
 	Decline float64
 	// Seed makes the driver's chances its own.
@@ -51,8 +54,9 @@ const (
 )
 
 // Driver is one driver with one seat: it goes on duty with its shift, tells where it is, takes offers,
-// drives its orders one after the other in straight lines, and goes off duty once its shift is over and its
-// order is done. What it knows of orders is only what it was told.
+// drives its orders one after the other in straight lines, cruises to one of its haunts when it is free, and
+// goes off duty once its shift is over and its order is done. One that is set going in the midst of a shift
+// has been cruising since the shift began. What it knows of orders is only what it was told.
 type Driver struct {
 	cfg  DriverConfig
 	rng  *rand.Rand
@@ -61,7 +65,9 @@ type Driver struct {
 	shift int
 	ended bool
 	place motion
-	ping  time.Time
+	// idle tells that it is free and not yet on its way to a haunt.
+	idle bool
+	ping time.Time
 	// asked is the duty, accept or trip request that is not yet answered; nil for none. There is at most one.
 	asked Command
 	// retry is the instant before which nothing is asked again after a refusal.
@@ -134,6 +140,9 @@ func (d *Driver) act(now time.Time) {
 	if d.asked == nil && d.due(now, d.retry) {
 		d.actTrip(now)
 	}
+	if d.idle && d.duty == dutyOn && len(d.trip.orders) == 0 {
+		d.cruise(now)
+	}
 	if (d.duty == dutyOn || len(d.trip.orders) > 0) && d.due(now, d.ping) {
 		d.send(now)
 	}
@@ -168,7 +177,10 @@ func (d *Driver) actDuty(now time.Time) {
 			return
 		}
 		if len(d.trip.orders) == 0 { // else it is still driving an order of a life before
-			d.place = stay(d.cfg.Shifts[d.shift].At, now)
+			shift := d.cfg.Shifts[d.shift]
+			d.place = stay(shift.At, shift.On)
+			d.idle = true
+			d.cruise(shift.On)
 		}
 		d.duty = dutyComing
 		d.ask(Online{Market: d.cfg.Market})
@@ -181,6 +193,14 @@ func (d *Driver) actDuty(now time.Time) {
 			d.leave()
 		}
 	case dutyComing, dutyLeaving: // asked is not nil
+	}
+}
+
+// cruise sets out for a haunt.
+func (d *Driver) cruise(now time.Time) {
+	d.idle = false
+	if n := len(d.cfg.Haunts); n > 0 {
+		d.place = d.place.drive(now, d.cfg.Haunts[d.rng.IntN(n)], d.cfg.SpeedMps, d.cfg.Circuity)
 	}
 }
 

@@ -68,6 +68,7 @@ func (d *Driver) drop(now time.Time, id OrderID, version int64) {
 	if d.trip.step.order == id {
 		d.trip.step = step{}
 		d.place = stay(d.place.at(now), now)
+		d.idle = true
 	}
 	if d.trip.unsure == id {
 		d.trip.unsure = ""

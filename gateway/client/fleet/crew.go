@@ -17,8 +17,11 @@ type driver struct {
 	offers map[actor.OfferID]wire.ID
 }
 
-func (f *Fleet) newDriver(p DriverPlan, i int, now, start time.Time) *driver {
-	d := &driver{automaton: f.cfg.Conduct.driver(p, i, f.cfg.Market, now, start), offers: map[actor.OfferID]wire.ID{}}
+func (f *Fleet) newDriver(i int) *driver {
+	p := f.cfg.Plan.Drivers[i]
+	d := &driver{
+		automaton: f.cfg.Conduct.driver(f.cfg.Plan, i, f.cfg.Market, f.start), offers: map[actor.OfferID]wire.ID{},
+	}
 	d.seat = seat{
 		fleet: f, role: "driver", sub: p.ID, party: f.checker.Party("driver", p.ID), actor: d.automaton,
 		wheel: f.wheels[i%len(f.wheels)], sees: d.sees, does: d.does,
@@ -84,8 +87,9 @@ const linger = 3 * time.Second
 // rideAhead is how long before its order a rider connects, wall time.
 const rideAhead = time.Second
 
-func (f *Fleet) newRider(p RiderPlan, i int, start time.Time) *rider {
-	r := &rider{automaton: p.rider(f.cfg.Market, start)}
+func (f *Fleet) newRider(i int) *rider {
+	p := f.cfg.Plan.Riders[i]
+	r := &rider{automaton: p.rider(f.cfg.Market, f.start)}
 	r.seat = seat{
 		fleet: f, role: "rider", sub: p.ID, party: f.checker.Party("rider", p.ID), actor: r.automaton,
 		wheel: f.wheels[i%len(f.wheels)], sees: r.sees, does: r.does,

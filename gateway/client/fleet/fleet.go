@@ -147,8 +147,8 @@ func (f *Fleet) board() {
 	defer f.mu.Unlock()
 	f.start, f.stop = ready, ready.Add(f.cfg.Plan.Length)
 	early := f.clock.market(rideAhead)
-	for i, p := range f.cfg.Plan.Drivers {
-		d := f.newDriver(p, i, now, f.start)
+	for i := range f.cfg.Plan.Drivers {
+		d := f.newDriver(i)
 		f.drivers = append(f.drivers, d)
 		if wake := d.automaton.Wake(); !wake.IsZero() {
 			opens := wake.Add(-early)
@@ -158,8 +158,8 @@ func (f *Fleet) board() {
 			d.wheel.set(d.alarm, opens)
 		}
 	}
-	for i, p := range f.cfg.Plan.Riders {
-		r := f.newRider(p, i, f.start)
+	for i := range f.cfg.Plan.Riders {
+		r := f.newRider(i)
 		f.riders = append(f.riders, r)
 		r.wheel.set(r.alarm, r.automaton.Wake().Add(-early))
 	}

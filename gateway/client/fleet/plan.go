@@ -14,6 +14,8 @@ import (
 type Plan struct {
 	Drivers []DriverPlan
 	Riders  []RiderPlan
+	// Haunts are the places to which free drivers cruise; none: they stay where they are.
+	Haunts []geo.LatLng
 	// Length is the time in which orders are placed; then the fleet plays on until each is picked up or over.
 	Length time.Duration
 }
@@ -21,7 +23,7 @@ type Plan struct {
 // DriverPlan is one driver.
 type DriverPlan struct {
 	ID string
-	// Shifts ascend; one that began before the start begins as soon as the driver is connected.
+	// Shifts ascend. In one that began before the start the driver has been cruising since.
 	Shifts []ShiftPlan
 }
 
@@ -73,17 +75,14 @@ func (c Conduct) validate() error {
 	return nil
 }
 
-// driver makes the i-th driver's automaton; now is the market time, start that of the orders.
-func (c Conduct) driver(p DriverPlan, i int, market string, now, start time.Time) *actor.Driver {
+// driver makes the i-th driver's automaton; start is the market instant of the start.
+func (c Conduct) driver(p Plan, i int, market string, start time.Time) *actor.Driver {
 	cfg := actor.DriverConfig{
-		ID: actor.DriverID(p.ID), Market: actor.MarketID(market), SpeedMps: c.SpeedMps, Circuity: c.Circuity,
-		Ping: c.Ping, Think: c.Think, Service: c.Service, Decline: c.Decline, Seed: c.Seed + uint64(i),
+		ID: actor.DriverID(p.Drivers[i].ID), Market: actor.MarketID(market), SpeedMps: c.SpeedMps, Circuity: c.Circuity,
+		Ping: c.Ping, Think: c.Think, Service: c.Service, Decline: c.Decline, Seed: c.Seed + uint64(i), Haunts: p.Haunts,
 	}
-	for _, s := range p.Shifts {
+	for _, s := range p.Drivers[i].Shifts {
 		shift := actor.Shift{On: start.Add(s.On), At: s.At}
-		if s.On <= 0 {
-			shift.On = now
-		}
 		if !s.Open {
 			shift.Off = start.Add(s.Off)
 		}
