@@ -167,7 +167,7 @@ func (s *session) answer(kind string, id wire.ID, t task, began time.Time) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.srv.cfg.Log.Error("request panicked", "session", s.id, "type", kind, "panic", cause, "stack", string(debug.Stack()))
-			s.sock.cut(closeInternal, "internal")
+			s.sock.cut(closeInternal, "internal", lingerWait)
 		}
 	}()
 	t.do(ctx, reply)

@@ -107,7 +107,7 @@ func (s *session) talk(p *auth.Principal) {
 func (s *session) guard() {
 	if cause := recover(); cause != nil {
 		s.srv.cfg.Log.Error("session panicked", "session", s.id, "panic", cause, "stack", string(debug.Stack()))
-		s.sock.cut(closeInternal, "internal")
+		s.sock.cut(closeInternal, "internal", lingerWait)
 	}
 }
 

@@ -31,7 +31,7 @@ func (s *session) live(n told) {
 	case len(s.held) < holdLimit:
 		s.held = append(s.held, n)
 	default:
-		s.sock.cut(closeSlow, "slow")
+		s.sock.cut(closeSlow, "slow", writeWait)
 	}
 }
 
@@ -44,7 +44,7 @@ func (s *session) liveLocked(n told) {
 	case fill:
 		s.goLocked(func() { s.settle(s.life(), t) })
 	case overflow:
-		s.sock.cut(closeSlow, "slow")
+		s.sock.cut(closeSlow, "slow", writeWait)
 	case drop, hold:
 	}
 	if len(s.delivery.tracks) > maxTracks {
@@ -173,7 +173,7 @@ func (s *session) tell(e *dispatch.Event) bool {
 	n, err := tell(e)
 	if err != nil {
 		s.srv.cfg.Log.Error("event cannot be told", "market", e.Market, "seq", e.Seq, "err", err)
-		s.sock.cut(closeInternal, "internal")
+		s.sock.cut(closeInternal, "internal", lingerWait)
 		return false
 	}
 	return s.pace(wire.TypeOrder, n.frame)

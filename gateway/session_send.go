@@ -22,7 +22,7 @@ func (s *session) put(kind string, frame []byte) {
 	s.srv.metrics.framesOut.WithLabelValues(kind).Inc()
 	if s.sock.out.put(frame) {
 		s.srv.metrics.overflows.Inc()
-		s.sock.cut(closeSlow, "slow")
+		s.sock.cut(closeSlow, "slow", writeWait)
 	}
 }
 

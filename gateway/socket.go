@@ -16,8 +16,9 @@ import (
 const (
 	// writeWait is how long one frame may take to leave; then the socket is slow.
 	writeWait = 10 * time.Second
-	// lingerWait is how long the other side is listened to after our close frame: closing a connection with
-	// unread bytes resets it, and the reset may overtake the frames that tell why.
+	// lingerWait is how long a close frame may take to leave, and how long the other side is listened to after
+	// it: closing a connection with unread bytes resets it, and the reset may overtake the frames that tell
+	// why.
 	lingerWait = 2 * time.Second
 	// silentBeats is after how many heartbeats without a sign of life a socket is closed.
 	silentBeats = 2.5
@@ -130,11 +131,11 @@ func (k *socket) hangUp(err error) {
 	k.out.end(closing{code: websocket.CloseAbnormalClosure, silent: true})
 }
 
-// cut ends a socket that is not worth another second: what is queued is not written, and a write under way
-// has until the linger deadline.
-func (k *socket) cut(code int, reason string) {
+// cut ends a socket without writing what is queued. A write under way has wait left to finish: only after it
+// can the close frame tell why.
+func (k *socket) cut(code int, reason string, wait time.Duration) {
 	k.out.end(closing{code: code, reason: reason, hasty: true})
-	_ = k.conn.NetConn().SetWriteDeadline(time.Now().Add(lingerWait))
+	_ = k.conn.NetConn().SetWriteDeadline(time.Now().Add(wait))
 }
 
 // write is the writer goroutine: frames, pings and the alarm, until the outbox ends. It closes the
@@ -206,7 +207,7 @@ func (k *socket) bye(end closing) int {
 		return end.code
 	}
 	frame := websocket.FormatCloseMessage(end.code, end.reason)
-	if k.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(writeWait)) == nil {
+	if k.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(lingerWait)) == nil {
 		k.mu.Lock()
 		k.lingering = true
 		_ = k.conn.SetReadDeadline(time.Now().Add(lingerWait))

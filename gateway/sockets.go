@@ -145,7 +145,7 @@ func (k *sockets) shut() []*session {
 // close cuts every socket and waits for their goroutines: at most lingerWait.
 func (k *sockets) close() {
 	for _, s := range k.shut() {
-		s.sock.cut(closeDrain, "drain")
+		s.sock.cut(closeDrain, "drain", lingerWait)
 	}
 	k.quit()
 	k.work.Wait()
