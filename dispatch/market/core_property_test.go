@@ -191,7 +191,9 @@ func (w *world) command() {
 		c.By = w.party(c.Order, staff)
 	case n < 20:
 		c.Op, c.Order = dispatch.OpCancel, w.order()
-		c.By = w.party(c.Order, staff)
+		if c.By = w.party(c.Order, staff); w.choose("rider", 2) == 0 {
+			c.By = dispatch.Actor{Role: dispatch.RoleRider, Sub: "r1"}
+		}
 	case n < 22:
 		c.Op, c.By, c.Order, c.Driver = dispatch.OpAssign, staff, w.order(), w.driver()
 	case n < 23:

@@ -187,7 +187,8 @@ type request struct {
 	queued time.Time           // wall
 }
 
-// run is the goroutine: until Stop, and until nothing that was stepped is left unanswered.
+// run is the goroutine: until Stop, and until nothing that was stepped is left unanswered. Told to stop, it
+// begins nothing new: what becomes due is the next leader's to do.
 func (l *Loop) run() {
 	defer close(l.done)
 	quit := l.quit
@@ -196,15 +197,18 @@ func (l *Loop) run() {
 		if quit == nil && l.inflight == nil {
 			return
 		}
-		queue := l.queue
-		if quit == nil || (l.forming != nil && (l.forming.size() >= maxGroup || l.alone)) {
-			queue = nil // let the commit ahead finish first
-		}
+		queue, found := l.queue, l.found
 		timer, release := l.timer()
+		if quit == nil {
+			queue, found, timer = nil, nil, nil
+		}
+		if len(l.redo) > 0 || (l.forming != nil && (l.forming.size() >= maxGroup || l.alone)) {
+			queue = nil // let the commit ahead finish first, and those that came before
+		}
 		select {
 		case r := <-queue:
 			l.take(r)
-		case c := <-l.found:
+		case c := <-found:
 			l.step(c, nil)
 		case <-timer:
 			l.step(Tick{}, nil)
@@ -212,7 +216,10 @@ func (l *Loop) run() {
 			l.cfg.Market.Policy = p
 			l.step(Reload{Policy: p}, nil)
 		case err := <-l.committed:
-			l.settle(err)
+			if !l.settle(err) {
+				release()
+				return
+			}
 		case <-quit:
 			quit = nil
 		}

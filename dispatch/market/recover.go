@@ -38,8 +38,9 @@ func (l *Loop) restart(ctx context.Context, lease dispatch.Lease) error {
 	return nil
 }
 
-// settle takes the outcome of the commit in flight.
-func (l *Loop) settle(err error) {
+// settle takes the outcome of the commit in flight; false when the loop has to end, its core being ahead of
+// a store that is away.
+func (l *Loop) settle(err error) bool {
 	g := l.inflight
 	l.inflight = nil
 	if err == nil {
@@ -48,27 +49,34 @@ func (l *Loop) settle(err error) {
 		if l.redo == nil {
 			l.alone = false
 		}
-		return
+		return true
 	}
 	l.cfg.Log.Error("commit failed", "market", l.cfg.Market.ID, "batch", g.batch.Batch,
 		"transitions", len(g.batch.Events), "error", err)
-	lease, ok := l.retake()
+	lease, tries, ok := l.retake()
 	if !ok {
 		l.giveUp(g)
-		return
+		return false
 	}
 	refused := errors.Is(err, dispatch.ErrRefused)
-	if !refused && lease.Batch == g.batch.Batch+1 {
-		// The group is in after all: only the acknowledgement was lost. The core stands as it is.
-		l.lease = lease
-		l.release(g)
-		return
+	if !refused && !errors.Is(err, dispatch.ErrFenced) {
+		switch {
+		case lease.Epoch > g.batch.Epoch+tries:
+			// Another led the market meanwhile: whose commits the row counts cannot be told. Whoever asks
+			// again under its key is given what became of it.
+			l.refuse(g)
+		case lease.Batch == g.batch.Batch+1:
+			// The group is in after all: only the acknowledgement was lost. The core stands as it is.
+			l.lease = lease
+			l.release(g)
+			return true
+		}
 	}
 	if l.cfg.Probe.Recovered != nil {
 		l.cfg.Probe.Recovered()
 	}
 	l.stepAgain(g, refused)
-	l.rebuild(lease)
+	return l.rebuild(lease)
 }
 
 // stepAgain queues the commands of a group that does not stand, and of the one that was forming on top of
@@ -95,47 +103,55 @@ func (l *Loop) stepAgain(g *group, refused bool) {
 	l.redo = append(redo, l.redo...)
 }
 
-// rebuild drops the core and starts a new one, however long that takes. It waits a little first, so that a
-// defect that comes back at once does not spin.
-func (l *Loop) rebuild(lease dispatch.Lease) {
+// rebuild drops the core and starts a new one, however long that takes; false when the loop is told to stop
+// first. It waits a little before, so that a defect that comes back at once does not spin.
+func (l *Loop) rebuild(lease dispatch.Lease) bool {
 	l.forming = nil
 	for l.pause() {
 		err := l.restart(l.ctx, lease)
 		if err == nil {
-			return
+			return true
 		}
 		l.cfg.Log.Warn("recovery failed", "market", l.cfg.Market.ID, "error", err)
 	}
 	l.giveUp(nil)
+	return false
 }
 
 // giveUp answers what the loop leaves unanswered when it is told to stop while the store is away.
 func (l *Loop) giveUp(g *group) {
-	for _, open := range []*group{g, l.forming} {
-		if open == nil {
-			continue
-		}
-		for _, a := range open.replies {
-			l.answer.give(a.request, away())
-		}
-	}
+	l.refuse(g)
+	l.refuse(l.forming)
 	for _, r := range l.redo {
 		l.answer.give(r, away())
 	}
-	l.forming, l.redo, l.next = nil, nil, time.Time{}
+	l.forming, l.redo = nil, nil
+}
+
+// refuse answers the commands of a group unavailable; nil is an empty group.
+func (l *Loop) refuse(g *group) {
+	if g == nil {
+		return
+	}
+	for _, a := range g.replies {
+		l.answer.give(a.request, away())
+	}
+	g.replies = nil
 }
 
 // retake takes the market again, however long the store is away; false when the loop is told to stop first.
-// Commands wait in the bounded queue meanwhile and are answered unavailable when their time is over.
-func (l *Loop) retake() (dispatch.Lease, bool) {
+// tries is how many epochs it may have taken. Commands wait in the bounded queue meanwhile and are answered
+// unavailable when their time is over.
+func (l *Loop) retake() (_ dispatch.Lease, tries int64, ok bool) {
 	for {
+		tries++
 		lease, err := l.cfg.Journal.Lead(l.ctx, l.cfg.Market.ID)
 		if err == nil {
-			return lease, true
+			return lease, tries, true
 		}
 		l.cfg.Log.Warn("store is away", "market", l.cfg.Market.ID, "error", err)
 		if !l.pause() {
-			return dispatch.Lease{}, false
+			return dispatch.Lease{}, tries, false
 		}
 	}
 }
