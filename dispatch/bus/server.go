@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -95,7 +96,11 @@ func start(cfg ServerConfig) (*EmbeddedServer, error) {
 	ns.SetLoggerV2(lines, false, false, false)
 	s := &EmbeddedServer{server: ns, log: cfg.Log}
 	ns.Start()
-	if err := s.check(); err != nil {
+	err = lines.fatal()
+	if err == nil {
+		err = s.check()
+	}
+	if err != nil {
 		s.Stop()
 		return nil, err
 	}
@@ -130,7 +135,11 @@ func moveAside(dir, aside string) error {
 
 // serverLog gives the server's lines to slog: what is wrong as warnings, since the server goes on or
 // StartServer tells the error; all else for debugging.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log *slog.Logger
+	// died is the first line at which the server gave its start up; it then never becomes ready.
+	died atomic.Pointer[string]
+}
 
 var _ server.Logger = (*serverLog)(nil)
 
@@ -139,7 +148,19 @@ func (l *serverLog) Debugf(format string, v ...any)  { l.line(slog.LevelDebug, f
 func (l *serverLog) Tracef(format string, v ...any)  { l.line(slog.LevelDebug, format, v) }
 func (l *serverLog) Warnf(format string, v ...any)   { l.line(slog.LevelWarn, format, v) }
 func (l *serverLog) Errorf(format string, v ...any)  { l.line(slog.LevelWarn, format, v) }
-func (l *serverLog) Fatalf(format string, v ...any)  { l.line(slog.LevelWarn, format, v) }
+
+// Fatalf must not end the process, which the server would.
+func (l *serverLog) Fatalf(format string, v ...any) {
+	line := fmt.Sprintf(format, v...)
+	l.died.CompareAndSwap(nil, &line)
+}
+
+func (l *serverLog) fatal() error {
+	if line := l.died.Load(); line != nil {
+		return fmt.Errorf("start the NATS server: %s", *line)
+	}
+	return nil
+}
 
 func (l *serverLog) line(level slog.Level, format string, v []any) {
 	if l.log.Enabled(context.Background(), level) {
