@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+)
+
+// serveCmd runs the server. Flags whose feature is still to be built are known, and refused by check.
+type serveCmd struct {
+	secretFlags
+	Listen         string   `help:"Where to listen; port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	NATSURL        string   `name:"nats-url" env:"HEXFLEET_NATS_URL" help:"An outside NATS with JetStream (default: one in the process that opens no port)." placeholder:"URL"`
+	Markets        string   `help:"Markets file, GeoJSON (default: sf, nyc and lab, embedded). SIGHUP reads its policies again." placeholder:"FILE"`
+	TimeScale      float64  `help:"Market seconds in a wall second." default:"1" placeholder:"X"`
+	TLSCert        string   `name:"tls-cert" env:"HEXFLEET_TLS_CERT" help:"Certificate chain, PEM." placeholder:"FILE"`
+	TLSKey         string   `name:"tls-key" env:"HEXFLEET_TLS_KEY" help:"The certificate's key, PEM." placeholder:"FILE"`
+	AdminListen    string   `help:"Serve metrics and profiles here instead, for operators only." placeholder:"HOST:PORT"`
+	AllowedOrigins []string `help:"Origins of other hosts whose pages may open sockets, separated by commas." placeholder:"ORIGIN"`
+	LogFormat      string   `help:"text or json." default:"text" enum:"text,json"`
+
+	DatabaseURL    string   `name:"database-url" env:"HEXFLEET_DATABASE_URL" hidden:""`
+	RedisURL       string   `name:"redis-url" env:"HEXFLEET_REDIS_URL" hidden:""`
+	JWKSURL        string   `name:"jwks-url" env:"HEXFLEET_JWKS_URL" hidden:""`
+	TrustedProxies []string `hidden:""`
+	Record         string   `hidden:""`
+	Demo           bool     `hidden:""`
+}
+
+// check refuses what cannot be, before anything is touched.
+func (c *serveCmd) check() error {
+	if !(c.TimeScale > 0 && c.TimeScale <= dispatch.MaxScale) {
+		return usagef("--time-scale must be more than 0 and at most %d, not %v", dispatch.MaxScale, c.TimeScale)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return usagef("--tls-cert and --tls-key go together")
+	}
+	for _, listen := range []string{c.Listen, c.AdminListen} {
+		if _, _, err := net.SplitHostPort(listen); listen != "" && err != nil {
+			return usagef("%q is not HOST:PORT: %v", listen, err)
+		}
+	}
+	for _, later := range []struct {
+		flag string
+		set  bool
+	}{
+		{"--database-url", c.DatabaseURL != ""}, {"--redis-url", c.RedisURL != ""}, {"--jwks-url", c.JWKSURL != ""},
+		{"--trusted-proxies", len(c.TrustedProxies) > 0}, {"--record", c.Record != ""}, {"--demo", c.Demo},
+	} {
+		if later.set {
+			return usagef("%s is not built yet", later.flag)
+		}
+	}
+	return nil
+}
+
+// Run implements the command: until ctx ends, then a drain.
+func (c *serveCmd) Run(ctx context.Context, std stdio) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	markets, err := readMarkets(c.Markets)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data dir: %w", err)
+	}
+	s, err := startServer(ctx, c, markets, newLog(std.Err, c.LogFormat))
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(std.Out, "listening on %s\n", s.url()); err != nil {
+		s.log.Warn("standard output is closed", "error", err)
+	}
+	hup := make(chan os.Signal, 1) // one pending reload is enough
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-hup:
+			s.reload(c.Markets)
+		case err := <-s.failed:
+			s.stop()
+			return fmt.Errorf("serve: %w", err)
+		case <-ctx.Done():
+			s.log.Info("draining")
+			s.stop()
+			return nil
+		}
+	}
+}
