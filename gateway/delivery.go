@@ -64,14 +64,32 @@ type track struct {
 type delivery struct {
 	by     auth.Principal
 	tracks map[dispatch.OrderID]*track
+	// connecting: the socket has not been told the present yet. Live events of all orders wait in early,
+	// in the order they came.
+	connecting bool
+	early      []told
 }
 
 func newDelivery(by auth.Principal) delivery {
-	return delivery{by: by, tracks: map[dispatch.OrderID]*track{}}
+	return delivery{by: by, tracks: map[dispatch.OrderID]*track{}, connecting: true}
+}
+
+// connect ends the time of connecting and gives the events that waited for it.
+func (d *delivery) connect() []told {
+	early := d.early
+	d.connecting, d.early = false, nil
+	return early
 }
 
 // live judges an event that the hub tells now.
 func (d *delivery) live(n told) (*track, verdict) {
+	if d.connecting {
+		if len(d.early) >= holdLimit {
+			return nil, overflow
+		}
+		d.early = append(d.early, n)
+		return nil, hold
+	}
 	e := n.event
 	t := d.tracks[e.Order.ID]
 	if t == nil {

@@ -20,6 +20,7 @@ func event(v int64, driver dispatch.DriverID) told {
 
 func deliveryTo(role dispatch.Role, sub string, markets ...dispatch.MarketID) *delivery {
 	d := newDelivery(auth.Principal{Actor: dispatch.Actor{Role: role, Sub: sub, Markets: markets}})
+	d.connect()
 	return &d
 }
 

@@ -27,8 +27,8 @@ func (st *stage) counter(name string) float64 {
 	return 0
 }
 
-// turn is the state of an order that is searched for again and again.
-func turn(version int64) dispatch.State {
+// turning is the state of an order that is searched for again and again.
+func turning(version int64) dispatch.State {
 	if version%2 == 0 {
 		return offered
 	}
@@ -46,7 +46,7 @@ func TestHub_slow_client(t *testing.T) {
 	burst := func() {
 		for range 100 {
 			version++
-			st.step("o1", turn(version), "")
+			st.step("o1", turning(version), "")
 		}
 		for v := version - 99; v <= version; v++ {
 			fast.want("o1", v, true) // nobody waits for the slow one
@@ -78,7 +78,7 @@ func TestHub_holes(t *testing.T) {
 		st.lose = func(seq int64) bool { return seq < 4 }
 		st.order("o1", "r1")
 		for v := int64(2); v <= 4; v++ {
-			st.step("o1", turn(v), "")
+			st.step("o1", turning(v), "")
 		}
 		for v := int64(1); v <= 4; v++ {
 			p.want("o1", v, true)
@@ -125,7 +125,7 @@ func TestLane_overflow(t *testing.T) {
 	<-asked
 	n := int64(2)
 	for ; n < laneLimit+500; n++ {
-		st.step("west-1", turn(n+1), "")
+		st.step("west-1", turning(n+1), "")
 	}
 	st.order("west-2", "r1")
 	st.lose = nil
@@ -160,7 +160,7 @@ func TestSession_resume_exactness(t *testing.T) {
 	go func() {
 		for v := int64(2); v <= versions; v++ {
 			for _, id := range ids {
-				st.step(id, turn(v), "")
+				st.step(id, turning(v), "")
 			}
 			st.published("west")
 		}

@@ -109,43 +109,18 @@ func ask[M any](
 	s.perform(kind, *id, t)
 }
 
-// perform runs a task beside the reader, once there is a free slot and those before it about the same are done.
+// perform runs a task beside the reader, once there is a free slot and those before it about the same are
+// done.
 func (s *session) perform(kind string, id wire.ID, t task) {
-	select {
-	case s.slots <- struct{}{}:
-	case <-s.life().Done():
+	turn, refused := s.requests.begin(s.life(), t.about)
+	if refused != nil {
+		s.refuse(&id, refused)
 		return
 	}
-	done := make(chan struct{})
-	s.mu.Lock()
-	if s.retiring {
-		s.mu.Unlock()
-		<-s.slots
-		s.refuse(&id, dispatch.Unavailable("the server is closing this socket", nil))
-		return
-	}
-	var before chan struct{}
-	if t.about != "" {
-		before = s.tails[t.about]
-		s.tails[t.about] = done
-	}
-	s.requests.Add(1)
-	s.mu.Unlock()
 	began := s.srv.cfg.Wall.Now()
 	go func() {
-		defer func() {
-			s.mu.Lock()
-			if s.tails[t.about] == done {
-				delete(s.tails, t.about)
-			}
-			s.mu.Unlock()
-			close(done)
-			<-s.slots
-			s.requests.Done()
-		}()
-		if before != nil {
-			<-before
-		}
+		defer turn.end()
+		turn.wait()
 		s.answer(kind, id, t, began)
 	}()
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -14,13 +15,8 @@ import (
 	"github.com/hexfleet/hexfleet/geo"
 )
 
-const (
-	// garbageLimit is the frame without a JSON object at which a socket is cut as abusive.
-	garbageLimit = 20
-	// inFlight is how many requests of one socket may be under way; the reader then waits. A driver or
-	// rider has one or two, a dispatcher's tool pipelines.
-	inFlight = 16
-)
+// garbageLimit is the frame without a JSON object at which a socket is cut as abusive.
+const garbageLimit = 20
 
 // session is one socket and who speaks through it. Its reader goroutine takes frames in order; requests run
 // beside it, those about one order (and all of one driver) in the order they came; the hub's goroutines hand
@@ -46,29 +42,22 @@ type session struct {
 	present  sync.Once
 	hydrated chan struct{}
 
-	// slots bounds the requests under way: a token each.
-	slots chan struct{}
-	// work are the session's goroutines beside reader and writer, but for requests, which requests counts.
-	work, requests sync.WaitGroup
+	requests inflight
+	// work are the session's goroutines beside reader, writer and requests.
+	work sync.WaitGroup
 
-	mu         sync.Mutex
-	by         auth.Principal           // guarded by mu; role and sub never change once known
-	entered    bool                     // guarded by mu; the directory knows the session
-	over       bool                     // guarded by mu; no goroutine may be started any more
-	retiring   bool                     // guarded by mu; no request is taken any more
-	connecting bool                     // guarded by mu
-	held       []told                   // guarded by mu; live events while connecting
-	delivery   delivery                 // guarded by mu
-	offers     offers                   // guarded by mu
-	tails      map[string]chan struct{} // guarded by mu; the end of the last request of each order
+	mu       sync.Mutex
+	entered  bool     // guarded by mu; the directory knows the session
+	over     bool     // guarded by mu; no goroutine may be started any more
+	delivery delivery // guarded by mu
+	offers   offers   // guarded by mu
 }
 
 func newSession(srv *Server, conn *websocket.Conn) *session {
 	return &session{
 		id: dispatch.NewID(srv.cfg.Wall.Now()), srv: srv,
 		sock:     newSocket(conn, srv.cfg.Wall, srv.cfg.Heartbeat, srv.metrics),
-		hydrated: make(chan struct{}), slots: make(chan struct{}, inFlight),
-		connecting: true, tails: map[string]chan struct{}{},
+		hydrated: make(chan struct{}), requests: newInflight(),
 	}
 }
 
@@ -78,7 +67,7 @@ func (s *session) run(p *auth.Principal) {
 	s.talk(p)
 	close(s.sock.ended)
 	s.leave()
-	s.requests.Wait()
+	s.requests.wait()
 	s.work.Wait()
 }
 
@@ -118,7 +107,7 @@ func (s *session) life() context.Context { return s.sock.out.life() }
 
 // lost ends the session for a read error.
 func (s *session) lost(err error) {
-	if err == errTooLarge { //nolint:errorlint // our own sentinel, never wrapped
+	if errors.Is(err, errTooLarge) {
 		s.refuse(nil, dispatch.Errorf(dispatch.CodeTooLarge, "", "a frame has at most %d bytes", wire.MaxBytes))
 		s.sock.out.end(closing{code: closeTooLarge, reason: "too_large"})
 		return
@@ -167,7 +156,7 @@ func (s *session) kind(messageType int, data []byte) (string, *wire.ID, *dispatc
 func (s *session) principal() auth.Principal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.by
+	return s.delivery.by
 }
 
 // enter makes the session known to the hub. A driver's older socket makes room.
@@ -185,7 +174,7 @@ func (s *session) enter(p auth.Principal) {
 func (s *session) leave() {
 	s.mu.Lock()
 	s.over = true
-	entered, by := s.entered, s.by
+	entered, by := s.entered, s.delivery.by
 	var follows []dispatch.OrderID
 	for id, t := range s.delivery.tracks {
 		if t.following {
@@ -211,14 +200,11 @@ func (s *session) goLocked(work func()) {
 
 // retire has the session take no more requests, answer those under way, and then close.
 func (s *session) retire(code int, reason string) {
+	s.requests.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.retiring {
-		return
-	}
-	s.retiring = true
 	s.goLocked(func() {
-		s.requests.Wait()
+		s.requests.wait()
 		s.sock.out.end(closing{code: code, reason: reason})
 	})
 }

@@ -84,7 +84,7 @@ func (s *session) extend(id *wire.ID, data []byte) {
 		return
 	}
 	s.mu.Lock()
-	s.by, s.delivery.by = p, p
+	s.delivery.by = p
 	s.mu.Unlock()
 	s.sock.setAlarm(p.Expires.Add(auth.Leeway), s.expire)
 	s.pace(wire.TypeWelcome, s.encode(s.greeting(p)))
@@ -94,7 +94,6 @@ func (s *session) extend(id *wire.ID, data []byte) {
 // again. Orders follow with the hydration.
 func (s *session) welcome(p auth.Principal) {
 	s.mu.Lock()
-	s.by = p
 	s.delivery = newDelivery(p)
 	s.mu.Unlock()
 	s.sock.setAlarm(p.Expires.Add(auth.Leeway), s.expire)

@@ -77,7 +77,7 @@ func (s *session) notice(n *dispatch.Notice) {
 func (s *session) offer(f *dispatch.Offer, o *dispatch.Order) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if o == nil || auth.Allow(s.by, auth.ReadOffer, auth.Target{Market: f.Market, Driver: f.Driver}) != nil {
+	if o == nil || auth.Allow(s.delivery.by, auth.ReadOffer, auth.Target{Market: f.Market, Driver: f.Driver}) != nil {
 		return
 	}
 	if s.offers.live(f.ID) {

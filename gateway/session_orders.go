@@ -24,14 +24,8 @@ const (
 func (s *session) live(n told) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.over:
-	case !s.connecting:
+	if !s.over {
 		s.liveLocked(n)
-	case len(s.held) < holdLimit:
-		s.held = append(s.held, n)
-	default:
-		s.sock.cut(closeSlow, "slow", writeWait)
 	}
 }
 
@@ -78,10 +72,10 @@ func (s *session) position(p *dispatch.Position, frame []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.delivery.tracks[p.Order]
-	if s.connecting || t == nil || !t.state.Assigned() || t.driver != p.Driver {
+	if s.delivery.connecting || t == nil || !t.state.Assigned() || t.driver != p.Driver {
 		return
 	}
-	if auth.Allow(s.by, auth.ReadPosition, auth.Target{Market: p.Market}) != nil {
+	if auth.Allow(s.delivery.by, auth.ReadPosition, auth.Target{Market: p.Market}) != nil {
 		return
 	}
 	s.srv.metrics.framesOut.WithLabelValues(wire.TypeDriverPosition).Inc()
@@ -228,11 +222,9 @@ func (s *session) hydrate(resume []wire.ResumeFrom, first func()) (did bool) {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.connecting = false
-		for _, n := range s.held {
+		for _, n := range s.delivery.connect() {
 			s.liveLocked(n)
 		}
-		s.held = nil
 	})
 	return did
 }

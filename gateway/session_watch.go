@@ -118,7 +118,7 @@ func (s *session) unwatch(ctx context.Context, id dispatch.OrderID) (*dispatch.O
 	}
 	s.mu.Lock()
 	t.watched = false
-	if t.party || s.by.Role == dispatch.RoleRider {
+	if t.party || s.delivery.by.Role == dispatch.RoleRider {
 		s.followLocked(t)
 		s.mu.Unlock()
 		s.settle(s.life(), t)

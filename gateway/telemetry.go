@@ -74,7 +74,7 @@ func (s *session) place(p auth.Principal, driver dispatch.DriverID, fixes []geo.
 func (s *session) working(driver dispatch.DriverID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.by.Role != dispatch.RoleDriver || s.by.Sub != string(driver) {
+	if s.delivery.by.Role != dispatch.RoleDriver || s.delivery.by.Sub != string(driver) {
 		return false
 	}
 	for _, t := range s.delivery.tracks {
