@@ -8,15 +8,15 @@ func (c *Core) duty(cmd *dispatch.Command, known *Known) dispatch.Reply {
 		Driver: cmd.Driver, Market: c.id, Online: cmd.Duty.Online,
 		VehicleClass: cmd.Duty.VehicleClass, Capacity: cmd.Duty.Capacity, Tags: cmd.Duty.Tags, Since: c.now,
 	}
+	if known.Claim != nil && known.Claim.Held != "" {
+		return refuse(dispatch.CodeConflict, "/market", "the driver is on duty in market %s", known.Claim.Held)
+	}
 	if !want.Online {
 		c.offline(cmd.Driver, cmd.By)
 		return dispatch.Reply{}
 	}
 	if known.Claim == nil {
 		return dispatch.Reply{Err: dispatch.Unavailable("the driver's duty was not claimed", nil)}
-	}
-	if known.Claim.Held != "" {
-		return refuse(dispatch.CodeConflict, "/market", "the driver is on duty in market %s", known.Claim.Held)
 	}
 	d := c.driver(cmd.Driver)
 	want.Version = max(d.duty.Version, known.Claim.Version) + 1

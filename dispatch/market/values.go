@@ -20,7 +20,7 @@ type Do struct {
 type Known struct {
 	Order *dispatch.Order
 	Offer *dispatch.Offer
-	// Claim is the outcome of the driver's claim; set for every duty that goes online.
+	// Claim is the outcome of the driver's claim; set for every duty that a driver asks for.
 	Claim *dispatch.Claim
 	// Pickup and Trip are travel times for an assignment by hand; zero when not known.
 	Pickup, Trip time.Duration

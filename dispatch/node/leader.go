@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -13,10 +14,12 @@ import (
 // indexResolution is the H3 resolution of the index: cells of 0.11 km2, a few drivers each in a dense city.
 const indexResolution = 9
 
-// leader is one market led here: the loop and what stands around it. Immutable after start.
+// leader is one market led here: the loop and what stands around it. Immutable after start, but for the
+// policy.
 type leader struct {
 	node   *Node
 	market dispatch.Market
+	policy atomic.Pointer[dispatch.Policy] // the latest; set by Reload
 	loop   *market.Loop
 	index  *geo.Index
 	fleet  *fleet
@@ -27,13 +30,14 @@ type leader struct {
 
 func newLeader(n *Node, m dispatch.Market) *leader {
 	l := &leader{node: n, market: m, index: geo.NewIndex(indexResolution), fleet: newFleet()}
-	log := n.cfg.Log.With("market", string(m.ID))
+	l.policy.Store(&m.Policy)
 	l.relay = bus.NewRelay(bus.RelayConfig{
-		Market: m.ID, Source: n.cfg.Store, Conn: n.cfg.Bus, Clock: n.cfg.Wall, Log: log, Registerer: n.cfg.Registry,
+		Market: m.ID, Source: n.cfg.Store, Conn: n.cfg.Bus, Clock: n.cfg.Wall,
+		Log: n.cfg.Log.With("market", m.ID), Registerer: n.cfg.Registry,
 	})
 	l.loop = market.NewLoop(market.Config{
 		Market: m, Journal: n.cfg.Store, Finder: &finder{leader: l}, Clock: n.cfg.Clock, Wall: n.cfg.Wall,
-		Told: l.told, Recovered: l.fleet.reset, Supply: l.fleet.hint, Log: log, Probe: n.metrics.probe(m.ID),
+		Told: l.told, Recovered: l.fleet.reset, Supply: l.fleet.hint, Log: n.cfg.Log, Probe: n.metrics.probe(m.ID),
 	})
 	return l
 }

@@ -89,6 +89,7 @@ func (n *Node) Stop(ctx context.Context) {
 func (n *Node) Reload(ms dispatch.Markets) {
 	for _, m := range ms {
 		if l, ok := n.leaders[m.ID]; ok {
+			l.policy.Store(&m.Policy)
 			l.loop.Reload(m.Policy)
 		}
 	}
@@ -113,8 +114,8 @@ func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
 	if !ok {
 		return dispatch.Reply{Err: dispatch.Unavailable("market "+string(c.Market)+" is not led here", nil)}
 	}
-	if c.Op == dispatch.OpDuty && c.Duty.Online {
-		claim, err := n.cfg.Store.Claim(ctx, c.Driver, c.Market)
+	if c.Op == dispatch.OpDuty {
+		claim, err := n.claim(ctx, &c)
 		if err != nil {
 			return failed(err)
 		}
@@ -124,6 +125,26 @@ func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
 		known.Pickup, known.Trip = l.estimate(ctx, c.Driver, known.Order)
 	}
 	return l.loop.Do(ctx, market.Do{Command: c, Known: known})
+}
+
+// claim asks the store, which alone sees every market, for the driver: to go online it is claimed; to go
+// offline it must not be on duty elsewhere, or the driver would be told what is not so.
+func (n *Node) claim(ctx context.Context, c *dispatch.Command) (dispatch.Claim, error) {
+	if c.Duty.Online {
+		return n.cfg.Store.Claim(ctx, c.Driver, c.Market)
+	}
+	duty, err := n.cfg.Store.Duty(ctx, c.Driver)
+	if dispatch.CodeOf(err) == dispatch.CodeNotFound {
+		return dispatch.Claim{}, nil // never on duty: nothing to end
+	}
+	if err != nil {
+		return dispatch.Claim{}, err
+	}
+	claim := dispatch.Claim{Version: duty.Version}
+	if duty.Online && duty.Market != c.Market {
+		claim.Held = duty.Market
+	}
+	return claim, nil
 }
 
 // repeat tells the answer that is kept under the command's key.

@@ -176,6 +176,9 @@ func TestNode_Do(t *testing.T) {
 		if r := c.node.Do(t.Context(), duty("d1", "nyc", true)); dispatch.CodeOf(r.Err) != dispatch.CodeConflict {
 			t.Errorf("the second market answered %v", r.Err)
 		}
+		if r := c.node.Do(t.Context(), duty("d1", "nyc", false)); dispatch.CodeOf(r.Err) != dispatch.CodeConflict {
+			t.Errorf("going off duty where it is not answered %v", r.Err)
+		}
 		c.do(duty("d1", "sf", false))
 		c.do(duty("d1", "nyc", true))
 	})

@@ -87,7 +87,7 @@ func (l *leader) contactable(s dispatch.DriverState, fix geo.Fix, ok bool) dispa
 	if s == dispatch.DriverNonOperational {
 		return s
 	}
-	if !ok || fix.At.Before(l.node.cfg.Clock.Now().Add(-l.market.Policy.Freshness)) {
+	if !ok || fix.At.Before(l.node.cfg.Clock.Now().Add(-l.policy.Load().Freshness)) {
 		return dispatch.DriverNonContactable
 	}
 	return s
@@ -100,7 +100,7 @@ func (n *Node) Nearby(_ context.Context, m dispatch.MarketID, p geo.LatLng, limi
 		return nil, dispatch.Unavailable("market "+string(m)+" is not led here", nil)
 	}
 	found := l.index.Nearest(geo.Query{
-		At: p, K: limit, FreshSince: n.cfg.Clock.Now().Add(-l.market.Policy.Freshness),
+		At: p, K: limit, FreshSince: n.cfg.Clock.Now().Add(-l.policy.Load().Freshness),
 		Keep: func(id string) bool { return l.fleet.online(dispatch.DriverID(id)) },
 	})
 	out := make([]dispatch.Near, 0, len(found))
