@@ -3,6 +3,7 @@ package bus
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -24,6 +25,16 @@ type positionRecord struct {
 	PickupETA time.Time         `json:"pickup_eta,omitzero"`
 }
 
+// fixRecord leaves out what is not known: NaN is no JSON.
+type fixRecord struct {
+	Lat        float64   `json:"lat"`
+	Lng        float64   `json:"lng"`
+	At         time.Time `json:"at"`
+	HeadingDeg *float64  `json:"heading_deg,omitempty"`
+	SpeedMps   *float64  `json:"speed_mps,omitempty"`
+	AccuracyM  *float64  `json:"accuracy_m,omitempty"`
+}
+
 type publishedRecord struct {
 	Market dispatch.MarketID `json:"market"`
 	Seq    int64             `json:"seq"`
@@ -43,7 +54,11 @@ func (c *Conn) Notice(n *dispatch.Notice) error {
 func (c *Conn) Position(p *dispatch.Position) error {
 	b, err := json.Marshal(positionRecord{
 		Order: p.Order, Rider: p.Rider, Driver: p.Driver, Market: p.Market,
-		Fix: recordFix(p.Fix), PickupETA: utc(p.PickupETA),
+		Fix: fixRecord{
+			Lat: p.Fix.Lat, Lng: p.Fix.Lng, At: utc(p.Fix.At),
+			HeadingDeg: known(p.Fix.HeadingDeg), SpeedMps: known(p.Fix.SpeedMps), AccuracyM: known(p.Fix.AccuracyM),
+		},
+		PickupETA: utc(p.PickupETA),
 	})
 	if err != nil {
 		return fmt.Errorf("encode position for order %s: %w", p.Order, err)
@@ -80,8 +95,25 @@ func decodePosition(b []byte) (*dispatch.Position, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return nil, fmt.Errorf("decode position: %w", err)
 	}
-	return &dispatch.Position{
-		Order: r.Order, Rider: r.Rider, Driver: r.Driver, Market: r.Market,
-		Fix: r.Fix.fix(), PickupETA: utc(r.PickupETA),
-	}, nil
+	p := &dispatch.Position{
+		Order: r.Order, Rider: r.Rider, Driver: r.Driver, Market: r.Market, PickupETA: utc(r.PickupETA),
+	}
+	p.Fix.Lat, p.Fix.Lng, p.Fix.At = r.Fix.Lat, r.Fix.Lng, utc(r.Fix.At)
+	p.Fix.HeadingDeg, p.Fix.SpeedMps = orNaN(r.Fix.HeadingDeg), orNaN(r.Fix.SpeedMps)
+	p.Fix.AccuracyM = orNaN(r.Fix.AccuracyM)
+	return p, nil
+}
+
+func known(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}
+
+func orNaN(v *float64) float64 {
+	if v == nil {
+		return math.NaN()
+	}
+	return *v
 }

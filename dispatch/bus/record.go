@@ -1,11 +1,9 @@
 package bus
 
 import (
-	"math"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
-	"github.com/hexfleet/hexfleet/geo"
 )
 
 // The records below are the nouns of dispatch as they stand in the messages of the bus. They are mapped by
@@ -71,7 +69,7 @@ func (r *orderRecord) order() *dispatch.Order {
 	}
 	stops := make([]dispatch.Stop, len(r.Stops))
 	for i, s := range r.Stops {
-		stops[i] = dispatch.Stop{Type: s.Type, LatLng: geo.LatLng{Lat: s.Lat, Lng: s.Lng}}
+		stops[i].Type, stops[i].Lat, stops[i].Lng = s.Type, s.Lat, s.Lng
 	}
 	return &dispatch.Order{
 		ID:           dispatch.OrderID(r.ID),
@@ -153,44 +151,6 @@ func (r *offerRecord) offer() dispatch.Offer {
 		Pickup: time.Duration(r.PickupNs), Trip: time.Duration(r.TripNs), Source: r.Source,
 		CreatedAt: utc(r.CreatedAt), ExpiresAt: utc(r.ExpiresAt), EndedAt: utc(r.EndedAt), Reason: r.Reason,
 	}
-}
-
-// fixRecord leaves out what is not known: NaN is no JSON.
-type fixRecord struct {
-	Lat        float64   `json:"lat"`
-	Lng        float64   `json:"lng"`
-	At         time.Time `json:"at"`
-	HeadingDeg *float64  `json:"heading_deg,omitempty"`
-	SpeedMps   *float64  `json:"speed_mps,omitempty"`
-	AccuracyM  *float64  `json:"accuracy_m,omitempty"`
-}
-
-func recordFix(f geo.Fix) fixRecord {
-	return fixRecord{
-		Lat: f.Lat, Lng: f.Lng, At: utc(f.At),
-		HeadingDeg: known(f.HeadingDeg), SpeedMps: known(f.SpeedMps), AccuracyM: known(f.AccuracyM),
-	}
-}
-
-func (r *fixRecord) fix() geo.Fix {
-	return geo.Fix{
-		LatLng: geo.LatLng{Lat: r.Lat, Lng: r.Lng}, At: utc(r.At),
-		HeadingDeg: orNaN(r.HeadingDeg), SpeedMps: orNaN(r.SpeedMps), AccuracyM: orNaN(r.AccuracyM),
-	}
-}
-
-func known(v float64) *float64 {
-	if math.IsNaN(v) {
-		return nil
-	}
-	return &v
-}
-
-func orNaN(v *float64) float64 {
-	if v == nil {
-		return math.NaN()
-	}
-	return *v
 }
 
 // utc keeps the zero time as it is: dispatch tests it with IsZero.
