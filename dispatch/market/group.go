@@ -77,7 +77,7 @@ func (l *Loop) again() {
 	}
 	l.redo = l.redo[n:]
 	if len(l.redo) == 0 {
-		l.redo = nil
+		l.redo = nil // lets the requests go
 	}
 }
 

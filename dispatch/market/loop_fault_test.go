@@ -136,6 +136,60 @@ func TestLoop_settle(t *testing.T) {
 	})
 }
 
+func TestLoop_restart(t *testing.T) {
+	t.Run("hears_no_candidates_of_the_core_before", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			searches := make(chan chan Candidates, 10)
+			b.cfg.Finder = finder(func(ctx context.Context, s *Seek) Candidates {
+				answer := make(chan Candidates, 1)
+				searches <- answer
+				select {
+				case c := <-answer:
+					return c
+				case <-ctx.Done():
+					return Candidates{Round: s.Round}
+				}
+			})
+			b.journal.fault = nth(2, faultOut)
+			b.start()
+			b.wantOK(b.ask(t.Context(), online("d1")))
+			b.wantOK(b.ask(t.Context(), create("o1", ""))) // the second commit: lost, and done again
+			// Both cores sought in their round 1.
+			stale, present := <-searches, <-searches
+			found := Candidates{Round: 1, Pairs: []Candidate{{Order: "o1", Driver: "d1", Pickup: time.Minute, Source: "test"}}}
+			stale <- found
+			synctest.Wait()
+			if b.was("o1/2 offered") {
+				t.Error("candidates of the core that was dropped were heard")
+			}
+			present <- found
+			synctest.Wait()
+			if !b.was("o1/2 offered") {
+				t.Errorf("history: %v", b.history())
+			}
+			b.loop.Stop()
+		})
+	})
+	t.Run("keeps_the_policy_that_was_reloaded", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			b.journal.fault = nth(1, faultOut)
+			b.start()
+			p := dispatch.DefaultPolicy()
+			p.SearchTimeout = time.Second
+			b.loop.Reload(p)
+			b.wantOK(b.ask(t.Context(), create("o1", "")))
+			b.clock.Advance(time.Second)
+			synctest.Wait()
+			if b.starts != 2 || !b.was("o1/2 no_driver") {
+				t.Errorf("%d starts, history: %v", b.starts, b.history())
+			}
+			b.loop.Stop()
+		})
+	})
+}
+
 func TestLoop_refuse(t *testing.T) {
 	t.Run("guesses_nothing_when_another_led_after_a_lost_commit", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -204,12 +258,31 @@ func TestLoop_stepAgain(t *testing.T) {
 			if diff := cmp.Diff(slices.Delete(orders(5), 2, 3), b.history()); diff != "" {
 				t.Errorf("history (-want +got):\n%s", diff)
 			}
-			// It goes in groups again, and the key may be tried again.
-			before := len(b.journal.commits())
-			b.wantCode(b.ask(t.Context(), create("o2", "k2")), dispatch.CodeInternal)
+			// The key may be tried again.
 			b.wantOK(b.ask(t.Context(), create("o9", "k2")))
-			if n := len(b.journal.commits()) - before; n != 2 {
-				t.Errorf("%d commits for two commands", n)
+			b.loop.Stop()
+		})
+	})
+	t.Run("goes_in_groups_again_afterwards", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			b.journal.fault = func(n int, batch *dispatch.Batch) fault {
+				after(time.Millisecond) // of virtual time, in which the others queue
+				return poisoned(n, batch)
+			}
+			b.start()
+			b.wantCode(b.ask(t.Context(), create("o2", "")), dispatch.CodeInternal)
+			before := len(b.journal.commits())
+			var answers []<-chan dispatch.Reply
+			for i := range 20 {
+				answers = append(answers, b.ask(t.Context(), create(fmt.Sprintf("p%d", i), "")))
+			}
+			for _, answer := range answers {
+				b.wantOK(answer)
+			}
+			// The first may go alone, and the second while the loop still goes one by one.
+			if n := len(b.journal.commits()) - before; n > 3 {
+				t.Errorf("%d commits for 20 commands that came at once", n)
 			}
 			b.loop.Stop()
 		})

@@ -46,7 +46,7 @@ func (l *Loop) settle(err error) bool {
 	if err == nil {
 		l.lease.Batch++
 		l.release(g)
-		if l.redo == nil {
+		if len(l.redo) == 0 {
 			l.alone = false
 		}
 		return true
