@@ -94,7 +94,7 @@ func (d *delivery) live(n told) (*track, verdict) {
 	t := d.tracks[e.Order.ID]
 	if t == nil {
 		t = &track{order: e.Order.ID, from: e.Version - 1, last: e.Version - 1}
-		if !d.sees(t, e) {
+		if !d.own() || !d.sees(t, e) {
 			return nil, drop
 		}
 		d.tracks[t.order] = t
@@ -158,6 +158,12 @@ func (d *delivery) present(t *track, o *dispatch.Order) {
 func (d *delivery) stand(t *track, o *dispatch.Order) {
 	t.market, t.state, t.driver = o.Market, o.State, o.Driver
 	t.party = d.by.Role == dispatch.RoleDriver && d.may(o)
+}
+
+// own tells whether the socket is told of orders without having asked. What others may read reaches them only
+// while they watch; the hub may still hand them an event that was on its way when they ended that.
+func (d *delivery) own() bool {
+	return d.by.Role == dispatch.RoleRider || d.by.Role == dispatch.RoleDriver
 }
 
 // may asks the policy.

@@ -53,6 +53,7 @@ func TestDelivery_live(t *testing.T) {
 		for _, d := range []*delivery{
 			deliveryTo(dispatch.RoleRider, "r2"), deliveryTo(dispatch.RoleDriver, "d1"),
 			deliveryTo(dispatch.RoleDispatcher, "boss", "east"), deliveryTo(dispatch.RoleRider, "r1", "east"),
+			deliveryTo(dispatch.RoleDispatcher, "boss"), // it does not watch
 		} {
 			if _, v := d.live(event(1, "d2")); v != drop || len(d.tracks) != 0 {
 				t.Errorf("%s %s got %v and %d tracks, want drop and none", d.by.Role, d.by.Sub, v, len(d.tracks))

@@ -38,7 +38,9 @@ func turning(version int64) dispatch.State {
 func TestHub_slow_client(t *testing.T) {
 	st := newStage(t, nil)
 	st.order("o1", "r1")
-	fast, slow := st.enter(dispatch.RoleDispatcher, "fast"), st.enter(dispatch.RoleDispatcher, "slow")
+	fast := st.enter(dispatch.RoleDispatcher, "fast")
+	st.tight.Store(true)
+	slow := st.enter(dispatch.RoleDispatcher, "slow")
 	for _, p := range []*peer{fast, slow} {
 		p.ask(frame{"type": "order.watch", "id": "w", "order_id": "o1"})
 	}
@@ -261,4 +263,58 @@ func TestHub_start(t *testing.T) {
 			t.Errorf("got %v (%v), want the later duty in east", at, err)
 		}
 	})
+}
+
+// TestSession_watch_exactness watches and unwatches an order that moves all the while: what follows each ack goes
+// on where the watch asked for, without a hole and without a repeat.
+func TestSession_watch_exactness(t *testing.T) {
+	const versions = 3000
+	st := newStage(t, nil)
+	st.order("o1", "r1")
+	moved := make(chan struct{})
+	// ahead is how far the order may be ahead of the client: less than what makes the client slow.
+	ahead := make(chan struct{}, holdLimit/2)
+	p := st.enter(dispatch.RoleDispatcher, "boss")
+	go func() {
+		defer close(moved)
+		for v := int64(2); v <= versions; v++ {
+			ahead <- struct{}{}
+			st.step("o1", turning(v), "")
+		}
+	}()
+	var seen int64
+	r := rand.New(rand.NewPCG(5, 6))
+	next := func() (answered bool) {
+		m := p.read()
+		switch m.str("type") {
+		case "ack":
+			return true
+		case "order":
+			if v := m.num("event", "version"); v != seen+1 {
+				t.Fatalf("got version %d after %d", v, seen)
+			}
+			if seen++; seen > 1 {
+				<-ahead
+			}
+		default:
+			t.Fatalf("got %v", m)
+		}
+		return false
+	}
+	for round := 0; seen < versions; round++ {
+		id := strconv.Itoa(round)
+		p.send(frame{"type": "order.watch", "id": "w" + id, "order_id": "o1", "after_version": seen})
+		if !next() {
+			t.Fatal("an event came before the ack of its watch")
+		}
+		for range 1 + r.IntN(200) {
+			if seen < versions {
+				next()
+			}
+		}
+		p.send(frame{"type": "order.unwatch", "id": "u" + id, "order_id": "o1"})
+		for !next() {
+		}
+	}
+	<-moved
 }

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,9 @@ type stage struct {
 	http   *httptest.Server
 	wall   dispatch.Clock
 	market *dispatch.MarketClock
+
+	// tight has connections opened with small buffers in the kernel, so that a slow reader is felt soon.
+	tight atomic.Bool
 
 	// publishing keeps events in order on their way to the listener.
 	publishing sync.Mutex
@@ -100,7 +104,9 @@ func newStage(t testing.TB, change func(*Config)) *stage {
 	}
 	st.http = httptest.NewUnstartedServer(st.srv.Handler())
 	st.http.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		_ = c.(*net.TCPConn).SetWriteBuffer(4096) // so that a slow reader is felt soon
+		if st.tight.Load() {
+			_ = c.(*net.TCPConn).SetWriteBuffer(4096)
+		}
 		return ctx
 	}
 	st.http.Start()
@@ -474,7 +480,7 @@ func (st *stage) dial(header http.Header) *peer {
 	st.t.Helper()
 	dialer := websocket.Dialer{NetDial: func(network, addr string) (net.Conn, error) {
 		c, err := net.Dial(network, addr)
-		if err == nil {
+		if err == nil && st.tight.Load() {
 			err = c.(*net.TCPConn).SetReadBuffer(4096)
 		}
 		return c, err
