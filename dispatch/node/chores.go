@@ -13,11 +13,17 @@ const (
 	// silentFor is the market time without telemetry after which a driver without an order is taken off
 	// duty.
 	silentFor = 30 * time.Minute
+	// lostAfter is how many times the market's freshness a driver on its way to a pickup may be silent before
+	// the order is given to another: long enough for a tunnel and a dead phone's restart, short enough for
+	// the rider who waits.
+	lostAfter = 3
 	// sweepEvery is the market time between two looks at who is silent.
-	sweepEvery = time.Minute
+	sweepEvery = 10 * time.Second
 	// pruneEvery and keepFor are wall time: how often what is over is forgotten, and when it is.
 	pruneEvery = time.Hour
-	keepFor    = 24 * time.Hour
+	// choreBudget is how long (wall) a chore waits for its market's answer.
+	choreBudget = 5 * time.Second
+	keepFor     = 24 * time.Hour
 )
 
 // chores is the goroutine of what a node does now and then.
@@ -56,25 +62,40 @@ func (c *chores) every(clock dispatch.Clock, d time.Duration, do func(context.Co
 	}
 }
 
-// sweep takes silent drivers without an order off duty.
+// sweep takes silent drivers without an order off duty, and orders from drivers lost on their way.
 func (c *chores) sweep(ctx context.Context) {
 	n := c.node
-	oldest := n.cfg.Clock.Now().Add(-silentFor)
+	now := n.cfg.Clock.Now()
 	for _, m := range n.cfg.Markets {
 		l := n.leaders[m.ID]
-		for _, d := range l.fleet.idle() {
-			if l.lastHeard(&d).After(oldest) {
-				continue
+		lost := now.Add(-lostAfter * l.policy.Load().Freshness)
+		for _, d := range l.fleet.members() {
+			heard := l.lastHeard(&d.duty)
+			if d.duty.Online && len(d.orders) == 0 && heard.Before(now.Add(-silentFor)) {
+				l.order(ctx, dispatch.Command{Op: dispatch.OpDuty, Driver: d.duty.Driver,
+					Duty: &dispatch.DutyRequest{Online: false}, Reason: "silent"})
 			}
-			r := l.loop.Do(ctx, market.Do{Command: dispatch.Command{
-				Op: dispatch.OpDuty, By: dispatch.Engine(), Market: m.ID, Driver: d.Driver,
-				Duty: &dispatch.DutyRequest{Online: false}, Reason: "silent",
-			}})
-			if r.Err != nil {
-				n.cfg.Log.Warn("silent driver not taken off duty", "market", m.ID, "driver", d.Driver, "error", r.Err)
+			for _, o := range d.orders {
+				if !o.State.PickedUp() && heard.Before(lost) && o.ChangedAt.Before(lost) {
+					l.order(ctx, dispatch.Command{Op: dispatch.OpCancel, Order: o.ID, Reason: "driver_lost"})
+				}
 			}
 		}
 	}
+}
+
+// order has the engine itself ask for something. What it is about may have changed since it was looked at:
+// then the refusal is the right answer.
+func (l *leader) order(ctx context.Context, cmd dispatch.Command) {
+	cmd.By, cmd.Market = dispatch.Engine(), l.market.ID
+	ctx, cancel := context.WithTimeout(ctx, choreBudget)
+	defer cancel()
+	log := l.node.cfg.Log.With("market", l.market.ID, "op", cmd.Op, "driver", cmd.Driver, "order", cmd.Order)
+	if r := l.loop.Do(ctx, market.Do{Command: cmd}); r.Err != nil {
+		log.Warn("engine refused", "reason", cmd.Reason, "error", r.Err)
+		return
+	}
+	log.Info("engine acted", "reason", cmd.Reason)
 }
 
 // lastHeard is the market instant of a driver's last sign of life. A node that has just begun to lead has

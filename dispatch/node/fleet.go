@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -171,27 +172,16 @@ func (f *fleet) at(id dispatch.DriverID) (orders []*dispatch.Order, known bool) 
 	return slices.Clone(m.orders), true
 }
 
-// idle gives the drivers on duty without an order, and since when they are on duty.
-func (f *fleet) idle() []dispatch.Duty {
+// members gives every driver on duty or at work, ascending by id.
+func (f *fleet) members() []member {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	var out []dispatch.Duty
+	out := make([]member, 0, len(f.drivers))
 	for _, m := range f.drivers {
-		if m.duty.Online && len(m.orders) == 0 {
-			out = append(out, m.duty)
-		}
+		copied := *m
+		copied.orders = slices.Clone(m.orders)
+		out = append(out, copied)
 	}
+	slices.SortFunc(out, func(a, b member) int { return cmp.Compare(a.duty.Driver, b.duty.Driver) })
 	return out
-}
-
-// size counts the drivers on duty.
-func (f *fleet) size() (online int) {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	for _, m := range f.drivers {
-		if m.duty.Online {
-			online++
-		}
-	}
-	return online
 }

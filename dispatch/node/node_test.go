@@ -240,3 +240,32 @@ func TestNode_TakesSilentDriversOffDuty(t *testing.T) {
 		}
 	}
 }
+
+// TestNode_RedispatchesWhenTheDriverIsLost lets an accepted driver fall silent: the order goes to another.
+func TestNode_RedispatchesWhenTheDriverIsLost(t *testing.T) {
+	c := newCity(t)
+	c.do(duty("lost", "sf", true))
+	c.node.Put("sf", "lost", []geo.Fix{fix(37.781, -122.411, begin)})
+	c.do(ride("o1", ""))
+	c.do(dispatch.Command{Op: dispatch.OpAccept, By: driver("lost"), Offer: c.notice().Offer.ID})
+	c.do(duty("other", "sf", true))
+	deadline := time.Now().Add(patience)
+	for {
+		c.clock.Advance(5 * time.Second)
+		now := c.clock.Now()
+		c.node.Put("sf", "other", []geo.Fix{fix(37.785, -122.411, now)})
+		o, err := c.store.Order(t.Context(), "o1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.State == dispatch.StateOffered || o.State == dispatch.StateSearching {
+			if silent := now.Sub(begin); silent < 180*time.Second || !o.Barred("lost", now) {
+				t.Errorf("redispatched after %s, barred %v", silent, o.Bars)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the order still is %s", o.State)
+		}
+	}
+}
