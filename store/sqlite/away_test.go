@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"testing"
 
@@ -53,4 +54,19 @@ func TestJournal_Write_waits_no_longer_than_its_context(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Commit() // the wait took nothing with it
+}
+
+func TestJournal_Write_does_not_hide_a_panic(t *testing.T) {
+	j := openAt(t, t.TempDir(), nil)
+	defer j.Close()
+	b := storetest.NewBook(t, j, "sf")
+	func() {
+		defer func() {
+			if r := recover(); r != "a defect" {
+				t.Errorf("recovered %v", r)
+			}
+		}()
+		_ = j.write(t.Context(), func(context.Context, *sql.Tx) error { panic("a defect") })
+	}()
+	b.Commit()
 }

@@ -70,6 +70,9 @@ func TestMigrations_Law_holds_against_plain_SQL(t *testing.T) {
 		"an anchor is one":                   "INSERT INTO clock (id, wall, market, scale) VALUES (2, 1, 1, 1)",
 		"an offer is of a known order":       "INSERT INTO offers (id, order_id, market, driver_id, state, pickup_ns, trip_ns, source, created_at, expires_at) VALUES ('f1', 'o9', 'sf', 'd1', 'live', 1, 1, 'line', 1, 2)",
 		"a live offer has not ended":         "INSERT INTO offers (id, order_id, market, driver_id, state, pickup_ns, trip_ns, source, created_at, expires_at, ended_at) VALUES ('f1', 'o2', 'sf', 'd1', 'live', 1, 1, 'line', 1, 2, 3)",
+		"an offer ends with its wall time":   "INSERT INTO offers (id, order_id, market, driver_id, state, pickup_ns, trip_ns, source, created_at, expires_at, ended_at) VALUES ('f1', 'o2', 'sf', 'd1', 'declined', 1, 1, 'line', 1, 2, 3)",
+		"a seq is told once":                 "INSERT INTO events (market, seq, subject, subject_id, version, type, at, by_role, doc) VALUES ('sf', 1, 'driver', 'd1', 2, 'driver.offline', 1, 'driver', '{}')",
+		"a version is told once":             "INSERT INTO events (market, seq, subject, subject_id, version, type, at, by_role, doc) VALUES ('sf', 5, 'driver', 'd1', 1, 'driver.offline', 1, 'driver', '{}')",
 		"places are of a known order":        "INSERT INTO order_places (order_id, stops) VALUES ('o9', '[]')",
 		"a duty event has no order's states": "INSERT INTO events (market, seq, subject, subject_id, version, type, at, by_role, from_state, to_state, doc) VALUES ('sf', 5, 'driver', 'd1', 2, 'driver.offline', 1, 'driver', 'searching', 'offered', '{}')",
 	} {

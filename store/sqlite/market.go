@@ -28,7 +28,7 @@ RETURNING epoch, batch`, m).Scan(&lease.Epoch, &lease.Batch)
 func (j *Journal) Recover(ctx context.Context, m dispatch.MarketID) (dispatch.Recovery, error) {
 	var r dispatch.Recovery
 	err := j.read("recover market", func(db *sql.DB) error {
-		tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+		tx, err := db.BeginTx(ctx, nil)
 		if err != nil {
 			return err
 		}

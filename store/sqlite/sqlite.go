@@ -161,6 +161,8 @@ func (j *Journal) write(ctx context.Context, do func(context.Context, *sql.Tx) e
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	// After a panic alone: a connection does not close under its transaction, and would hide the panic.
+	defer func() { _ = tx.Rollback() }()
 	if err := do(ctx, tx); err != nil {
 		if undo := tx.Rollback(); undo != nil {
 			// Not wrapping err: nobody may take it for a refusal of which nothing stands.

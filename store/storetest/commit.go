@@ -171,11 +171,18 @@ func commitVersion(t *testing.T, h *house) {
 }
 
 func commitOdd(t *testing.T, h *house) {
+	NewBook(t, h, la)
 	for name, spoil := range map[string]func(*dispatch.Batch){
-		"an event of another market":       func(b *dispatch.Batch) { b.Events[0].Market = la },
-		"an order of another market":       func(b *dispatch.Batch) { b.Events[0].Order.Market = la },
-		"an order at another version":      func(b *dispatch.Batch) { b.Events[0].Order.Version = 2 },
-		"an order in another state":        func(b *dispatch.Batch) { b.Events[0].Order.State = dispatch.StateOffered },
+		"an event of another market":  func(b *dispatch.Batch) { b.Events[0].Market = la },
+		"an order of another market":  func(b *dispatch.Batch) { b.Events[0].Order.Market = la },
+		"an order at another version": func(b *dispatch.Batch) { b.Events[0].Order.Version = 2 },
+		"an order in another state":   func(b *dispatch.Batch) { b.Events[0].Order.State = dispatch.StateOffered },
+		"an event and its order of another market": func(b *dispatch.Batch) {
+			b.Events[0].Market, b.Events[0].Order.Market = la, la
+		},
+		"an event before the one it follows": func(b *dispatch.Batch) {
+			b.Events[0].Seq, b.Events[1].Seq = b.Events[1].Seq, b.Events[0].Seq
+		},
 		"an event of nothing":              func(b *dispatch.Batch) { b.Events[0].Order = nil },
 		"an event of an order and a duty":  func(b *dispatch.Batch) { b.Events[0].Duty = b.Events[1].Duty },
 		"an online event of a duty off":    func(b *dispatch.Batch) { b.Events[1].Duty.Online = false },

@@ -14,6 +14,7 @@ func dutyTests() []sentence {
 	return []sentence{
 		{"a_claim_alone_is_no_duty", dutyClaimOnly},
 		{"a_claim_bars_other_markets_until_it_runs_out", dutyClaimRunsOut},
+		{"a_claim_made_before_the_clock_was_set_back_stands_no_longer", dutyClaimAhead},
 		{"a_driver_on_duty_is_held_for_good", dutyHeld},
 		{"offline_frees_the_driver", dutyFrees},
 		{"a_driver_with_an_open_order_is_held_though_off_duty", dutyWorking},
@@ -46,6 +47,12 @@ func dutyClaimRunsOut(t *testing.T, h *house) {
 	h.wall.Advance(time.Second)
 	same(t, "claim for another, later", claim(t, h, "d1", la), dispatch.Claim{})
 	same(t, "claim for the first", claim(t, h, "d1", sf), dispatch.Claim{Held: la})
+}
+
+func dutyClaimAhead(t *testing.T, h *house) {
+	claim(t, h, "d1", sf)
+	h.wall.Advance(-time.Hour)
+	same(t, "claim for another", claim(t, h, "d1", la), dispatch.Claim{})
 }
 
 func dutyHeld(t *testing.T, h *house) {
