@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -18,6 +19,8 @@ type fleet struct {
 	// holder is the driver of each order at work.
 	holder map[dispatch.OrderID]dispatch.DriverID
 	supply map[dispatch.DriverID]market.Supply
+	// open counts the orders that are not closed, by state.
+	open map[dispatch.State]int
 }
 
 // member is one driver of the fleet. Guarded by fleet.mu; the orders are committed snapshots.
@@ -43,8 +46,10 @@ func (f *fleet) reset(r dispatch.Recovery) {
 	for _, d := range r.Duties {
 		f.memberLocked(d.Driver).duty = d
 	}
+	f.open = map[dispatch.State]int{}
 	for i := range r.Orders {
 		f.orderLocked(&r.Orders[i])
+		f.open[r.Orders[i].State]++
 	}
 	for _, o := range r.Offers {
 		f.memberLocked(o.Driver).offer = o.ID
@@ -61,6 +66,7 @@ func (f *fleet) told(t market.Told) (gone []dispatch.DriverID) {
 			f.memberLocked(e.Duty.Driver).duty = *e.Duty
 		} else {
 			f.orderLocked(e.Order)
+			f.countLocked(e.From, e.To)
 		}
 		if e.Driver != "" {
 			gone = f.sweepLocked(e.Driver, gone)
@@ -76,6 +82,17 @@ func (f *fleet) told(t market.Told) (gone []dispatch.DriverID) {
 		gone = f.sweepLocked(n.Offer.Driver, gone)
 	}
 	return gone
+}
+
+// countLocked moves one order from a state to another; closed ones, and the "" before the creation, do not
+// count.
+func (f *fleet) countLocked(from, to dispatch.State) {
+	if from != "" && !from.Closed() {
+		f.open[from]--
+	}
+	if !to.Closed() {
+		f.open[to]++
+	}
 }
 
 func (f *fleet) memberLocked(id dispatch.DriverID) *member {
@@ -151,14 +168,31 @@ func (f *fleet) get(id dispatch.DriverID) (dispatch.Driver, bool) {
 	if !ok {
 		return dispatch.Driver{}, false
 	}
-	d := dispatch.Driver{Duty: m.duty}
+	d := dispatch.Driver{Duty: m.duty, State: m.state()}
+	for _, o := range m.orders {
+		d.Orders = append(d.Orders, o.ID)
+	}
+	return d, true
+}
+
+// state is what the driver does; the caller holds fleet.mu.
+func (m *member) state() dispatch.DriverState {
 	states := make([]dispatch.State, len(m.orders))
 	for i, o := range m.orders {
-		d.Orders = append(d.Orders, o.ID)
 		states[i] = o.State
 	}
-	d.State = dispatch.StateOf(m.duty.Online, m.offer != "", states)
-	return d, true
+	return dispatch.StateOf(m.duty.Online, m.offer != "", states)
+}
+
+// count tells how many orders are open and how many drivers there are, by state.
+func (f *fleet) count() (orders map[dispatch.State]int, drivers map[dispatch.DriverState]int) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	drivers = map[dispatch.DriverState]int{}
+	for _, m := range f.drivers {
+		drivers[m.state()]++
+	}
+	return maps.Clone(f.open), drivers
 }
 
 // at gives the orders that a driver works on; known is false when its telemetry is of no use here.

@@ -20,6 +20,8 @@ type metrics struct {
 	failures    *prometheus.CounterVec
 	waits       *prometheus.HistogramVec
 	recoveries  *prometheus.CounterVec
+	toOffer     *prometheus.HistogramVec
+	toMatch     *prometheus.HistogramVec
 	fixes       prometheus.Counter
 	drops       *prometheus.CounterVec
 }
@@ -37,7 +39,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		r.MustRegister(h)
 		return h
 	}
+	waits := prometheus.ExponentialBuckets(0.5, 2, 12) // 0.5 s to 17 min of market time
 	m := &metrics{
+		toOffer:     histogram("time_to_offer_seconds", "Market time from the start of a search to an offer.", waits),
+		toMatch:     histogram("time_to_match_seconds", "Market time from the start of a search to a driver.", waits),
 		transitions: counter("transitions_total", "Committed events by type.", "market", "type"),
 		offers:      counter("offers_total", "Offers by the state they entered.", "market", "state"),
 		rounds:      histogram("round_seconds", "Wall time of a round, from its seek to its decision.", seconds),
@@ -63,7 +68,45 @@ func (m *metrics) notice(n *dispatch.Notice) {
 
 func (m *metrics) events(id dispatch.MarketID, events []dispatch.Event) {
 	for i := range events {
-		m.transitions.WithLabelValues(string(id), string(events[i].Type)).Inc()
+		e := &events[i]
+		m.transitions.WithLabelValues(string(id), string(e.Type)).Inc()
+		switch {
+		case e.Order == nil || e.From == e.To:
+		case e.To == dispatch.StateOffered:
+			m.toOffer.WithLabelValues(string(id)).Observe(e.At.Sub(e.Order.SearchSince).Seconds())
+		case e.To == dispatch.StateEnRouteToPickup:
+			m.toMatch.WithLabelValues(string(id)).Observe(e.At.Sub(e.Order.SearchSince).Seconds())
+		}
+	}
+}
+
+// standing tells, when asked, how many orders are open and drivers there are. It holds no state.
+type standing struct {
+	node            *Node
+	orders, drivers *prometheus.Desc
+}
+
+func newStanding(n *Node) *standing {
+	return &standing{
+		node:    n,
+		orders:  prometheus.NewDesc("hexfleet_open_orders", "Orders that are not closed, by state.", []string{"market", "state"}, nil),
+		drivers: prometheus.NewDesc("hexfleet_drivers", "Drivers on duty or at work, by state.", []string{"market", "state"}, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (s *standing) Describe(out chan<- *prometheus.Desc) { out <- s.orders; out <- s.drivers }
+
+// Collect implements prometheus.Collector.
+func (s *standing) Collect(out chan<- prometheus.Metric) {
+	for _, m := range s.node.cfg.Markets {
+		orders, drivers := s.node.leaders[m.ID].fleet.count()
+		for state, n := range orders {
+			out <- prometheus.MustNewConstMetric(s.orders, prometheus.GaugeValue, float64(n), string(m.ID), string(state))
+		}
+		for state, n := range drivers {
+			out <- prometheus.MustNewConstMetric(s.drivers, prometheus.GaugeValue, float64(n), string(m.ID), string(state))
+		}
 	}
 }
 

@@ -61,6 +61,7 @@ func New(cfg Config) *Node {
 		n.leaders[m.ID] = newLeader(n, m)
 	}
 	n.chores = newChores(n)
+	cfg.Registry.MustRegister(newStanding(n))
 	return n
 }
 

@@ -27,6 +27,7 @@ type city struct {
 	// notices and positions are what the bus brought.
 	notices   chan *dispatch.Notice
 	positions chan *dispatch.Position
+	metrics   *prometheus.Registry
 }
 
 var begin = time.Date(2026, 5, 1, 18, 0, 0, 0, time.UTC)
@@ -38,7 +39,7 @@ func newCity(t *testing.T) *city {
 	t.Helper()
 	dir := t.TempDir()
 	log := slog.New(slog.DiscardHandler)
-	c := &city{t: t, clock: dispatch.NewManual(begin),
+	c := &city{t: t, clock: dispatch.NewManual(begin), metrics: prometheus.NewRegistry(),
 		notices: make(chan *dispatch.Notice, 64), positions: make(chan *dispatch.Position, 64)}
 	journal, err := sqlite.Open(t.Context(), sqlite.Config{Dir: dir, Wall: dispatch.Wall{}, Log: log})
 	if err != nil {
@@ -68,7 +69,7 @@ func newCity(t *testing.T) *city {
 	t.Cleanup(stop)
 	c.node = node.New(node.Config{
 		Markets: dispatch.DefaultMarkets(), Store: journal, Bus: conn, ETA: eta.Default(),
-		Clock: c.clock, Wall: dispatch.Wall{}, Log: log, Registry: prometheus.NewRegistry(),
+		Clock: c.clock, Wall: dispatch.Wall{}, Log: log, Registry: c.metrics,
 	})
 	if err := c.node.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -266,6 +267,33 @@ func TestNode_RedispatchesWhenTheDriverIsLost(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the order still is %s", o.State)
+		}
+	}
+}
+
+// TestNode_TellsWhereItStands reads the gauges of open orders and drivers.
+func TestNode_TellsWhereItStands(t *testing.T) {
+	c := newCity(t)
+	c.do(duty("d1", "sf", true))
+	c.do(ride("o1", ""))
+	c.do(dispatch.Command{Op: dispatch.OpCancel, By: dispatch.Actor{Role: dispatch.RoleRider, Sub: "r1"}, Order: "o1"})
+	c.do(ride("o2", ""))
+	families, err := c.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if labels := m.GetLabel(); m.GetGauge() != nil && len(labels) == 2 {
+				got[f.GetName()+" "+labels[0].GetValue()+" "+labels[1].GetValue()] = m.GetGauge().GetValue()
+			}
+		}
+	}
+	want := map[string]float64{"hexfleet_open_orders sf searching": 1, "hexfleet_drivers sf available": 1}
+	for name, n := range want {
+		if got[name] != n {
+			t.Errorf("%s is %v, want %v; all: %v", name, got[name], n, got)
 		}
 	}
 }
