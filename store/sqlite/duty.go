@@ -22,10 +22,9 @@ ON CONFLICT (id) DO UPDATE SET version = ?2, market = ?3, online = ?4, vehicle_c
 WHERE version = ?2 - 1 AND (online = 0 OR market = ?3)
     AND (claim_market IS NULL OR claim_market = ?3 OR claimed_at <= ?9)`
 
-// offline frees the driver.
+// offline frees the driver; one on duty has no claim to forget.
 const offline = `
-UPDATE drivers SET version = ?2, online = ?4, vehicle_class = ?5, capacity = ?6, tags = ?7, since = ?8,
-    claim_market = NULL, claimed_at = NULL
+UPDATE drivers SET version = ?2, online = ?4, vehicle_class = ?5, capacity = ?6, tags = ?7, since = ?8
 WHERE id = ?1 AND version = ?2 - 1 AND market = ?3`
 
 // dutyWriter writes the rows of drivers within one transaction.
