@@ -432,4 +432,3 @@ func (st *stage) token(role dispatch.Role, sub string, change ...func(*auth.Clai
 	}
 	return token
 }
-
