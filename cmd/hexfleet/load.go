@@ -84,25 +84,18 @@ func (c *loadCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
-	report, err := watch(ctx, std, run)
-	if err != nil {
-		return err
-	}
-	return c.print(std, report)
-}
-
-// print writes the report; a broken promise is a failure.
-func (c *loadCmd) print(std stdio, r fleet.Report) error {
-	var err error
+	report, failed := watch(ctx, std, run)
 	if c.JSON {
-		err = json.NewEncoder(std.Out).Encode(r)
+		err = json.NewEncoder(std.Out).Encode(report)
 	} else {
-		err = printTable(std.Out, r)
+		err = printTable(std.Out, report)
 	}
-	if err != nil {
+	switch n := len(report.Broken); {
+	case failed != nil: // the report tells how far it came
+		return failed
+	case err != nil:
 		return fmt.Errorf("print the report: %w", err)
-	}
-	if n := len(r.Broken); n > 0 {
+	case n > 0:
 		return fmt.Errorf("%d promises were broken", n)
 	}
 	return nil

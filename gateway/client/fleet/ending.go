@@ -87,23 +87,25 @@ func (f *Fleet) readBack(ctx context.Context) error {
 		}
 	}
 	f.mu.Unlock()
-	var mu sync.Mutex
-	var failed error
+	reading, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	each(f.checker.Acked(), func(id wire.ID) {
-		events, err := f.history(ctx, id, riders[id])
-		mu.Lock()
-		defer mu.Unlock()
+		if reading.Err() != nil {
+			return
+		}
+		events, err := f.history(reading, id, riders[id])
 		if err != nil {
-			failed = errors.Join(failed, err)
+			giveUp(err) // the first one says why; a server that is away for one order is so for all
 			return
 		}
 		f.checker.History(id, events, riders[id] != nil)
 		f.final(riders[id], events)
 	})
-	if failed == nil {
-		f.checker.Replay(1)
+	if reading.Err() != nil {
+		return context.Cause(reading)
 	}
-	return failed
+	f.checker.Replay(1)
+	return nil
 }
 
 // history reads the events of an order, again when the server is away, and until its rider has been told of
