@@ -44,19 +44,23 @@ func (a Anchor) At(w time.Time) time.Time {
 }
 
 // Resume gives the anchor with which a server that starts at the wall instant now goes on: the stored one
-// when the scale is the same, else a new one at the present market time. A wall clock that was set back
-// does not set market time back: the anchor then starts where the stored one did.
-func (a Anchor) Resume(now time.Time, scale float64) Anchor {
-	if a.Scale == 0 {
-		return Anchor{Wall: now, Market: now, Scale: scale}
+// when the scale is the same, else a new one at the present market time. latest is the last market instant
+// that anyone was told: when the wall clock was set back, market time goes on from there.
+func (a Anchor) Resume(now, latest time.Time, scale float64) Anchor {
+	present := now
+	if a.Scale != 0 {
+		present = a.At(now)
 	}
-	if now.Before(a.Wall) {
-		return Anchor{Wall: now, Market: a.Market, Scale: scale}
+	if present.Before(a.Market) {
+		present = a.Market
 	}
-	if a.Scale == scale {
+	if present.Before(latest) {
+		present = latest
+	}
+	if a.Scale == scale && present.Equal(a.At(now)) {
 		return a
 	}
-	return Anchor{Wall: now, Market: a.At(now), Scale: scale}
+	return Anchor{Wall: now, Market: present, Scale: scale}
 }
 
 // MarketClock is market time over the wall clock. It never goes back while the process lives.

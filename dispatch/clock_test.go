@@ -12,16 +12,18 @@ func TestAnchor_Resume(t *testing.T) {
 	for name, c := range map[string]struct {
 		stored Anchor
 		now    time.Time
+		latest time.Time
 		scale  float64
 		want   Anchor
 	}{
-		"the_first_start_begins_now":                         {Anchor{}, wall, 10, Anchor{wall, wall, 10}},
-		"the_same_scale_goes_on":                             {stored, wall.Add(time.Hour), 10, stored},
-		"another_scale_begins_at_the_present_market_time":    {stored, wall.Add(time.Minute), 1, Anchor{wall.Add(time.Minute), instant.Add(10 * time.Minute), 1}},
-		"a_wall_clock_set_back_does_not_set_back_the_market": {stored, wall.Add(-time.Hour), 10, Anchor{wall.Add(-time.Hour), instant, 10}},
+		"the_first_start_begins_now":                         {Anchor{}, wall, time.Time{}, 10, Anchor{wall, wall, 10}},
+		"the_same_scale_goes_on":                             {stored, wall.Add(time.Hour), instant, 10, stored},
+		"another_scale_begins_at_the_present_market_time":    {stored, wall.Add(time.Minute), instant, 1, Anchor{wall.Add(time.Minute), instant.Add(10 * time.Minute), 1}},
+		"a_wall_clock_set_back_does_not_set_back_the_market": {stored, wall.Add(-time.Hour), time.Time{}, 10, Anchor{wall.Add(-time.Hour), instant, 10}},
+		"it_never_goes_behind_what_was_told":                 {stored, wall.Add(time.Second), instant.Add(time.Hour), 10, Anchor{wall.Add(time.Second), instant.Add(time.Hour), 10}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := c.stored.Resume(c.now, c.scale)
+			got := c.stored.Resume(c.now, c.latest, c.scale)
 			if got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}

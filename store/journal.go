@@ -33,6 +33,9 @@ type Journal interface {
 	Anchor(ctx context.Context) (dispatch.Anchor, error)
 	// SetAnchor stores it.
 	SetAnchor(ctx context.Context, a dispatch.Anchor) error
+	// Latest gives the latest market instant that a commit of any market has told, the zero time when there
+	// is none: the market clock never goes back behind it.
+	Latest(ctx context.Context) (time.Time, error)
 	// Prune forgets keys and ended offers that ended before the wall instant before; it gives how many.
 	Prune(ctx context.Context, before time.Time) (int64, error)
 	// Ping proves that the store answers.

@@ -131,7 +131,11 @@ func marketClock(ctx context.Context, j store.Journal, now time.Time, scale floa
 	if err != nil {
 		return nil, fmt.Errorf("read the market clock: %w", err)
 	}
-	anchor := old.Resume(now, scale)
+	latest, err := j.Latest(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the market clock: %w", err)
+	}
+	anchor := old.Resume(now, latest, scale)
 	if anchor != old {
 		if err := j.SetAnchor(ctx, anchor); err != nil {
 			return nil, fmt.Errorf("set the market clock: %w", err)

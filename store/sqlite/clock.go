@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 )
@@ -20,6 +21,15 @@ func (j *Journal) Anchor(ctx context.Context) (dispatch.Anchor, error) {
 		return err
 	})
 	return a, err
+}
+
+// Latest implements store.Journal.
+func (j *Journal) Latest(ctx context.Context) (time.Time, error) {
+	var at time.Time
+	err := j.read("read latest instant", func(db *sql.DB) error {
+		return db.QueryRowContext(ctx, `SELECT max(at) FROM markets`).Scan(when(&at))
+	})
+	return at, err
 }
 
 // SetAnchor implements store.Journal.

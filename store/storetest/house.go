@@ -11,6 +11,7 @@ import (
 func houseTests() []sentence {
 	return []sentence{
 		{"the_anchor_is_kept", houseAnchor},
+		{"the_latest_instant_is_that_of_every_market", houseLatest},
 		{"it_answers_a_ping", housePing},
 		{"closed_it_is_unavailable_and_closes_again", houseClosed},
 	}
@@ -28,6 +29,21 @@ func houseAnchor(t *testing.T, h *house) {
 		ok(t, "anchor", err)
 		same(t, "anchor", a, want)
 	}
+}
+
+func houseLatest(t *testing.T, h *house) {
+	at, err := h.Latest(t.Context())
+	ok(t, "latest", err)
+	same(t, "latest instant of a new store", at, time.Time{})
+	early, late := NewBook(t, h, sf), NewBook(t, h, "late")
+	early.Create("o1", "r1")
+	early.Commit()
+	late.Now = Start().Add(time.Hour)
+	late.Answer("r1", "k1", "", nil)
+	late.Commit()
+	at, err = h.Latest(t.Context())
+	ok(t, "latest", err)
+	same(t, "latest instant", at, Start().Add(time.Hour))
 }
 
 func housePing(t *testing.T, h *house) { ok(t, "ping", h.Ping(t.Context())) }
