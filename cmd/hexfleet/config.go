@@ -18,7 +18,7 @@ import (
 
 // secretFlags say where the HMAC key of the tokens is.
 type secretFlags struct {
-	DataDir    string `help:"Where the server keeps its data." default:"./hexfleet-data" placeholder:"DIR"`
+	DataDir    string `help:"Where the server keeps its data (default: ${default})." default:"./hexfleet-data" placeholder:"DIR"`
 	SecretFile string `help:"The file whose text, without the line end, signs tokens (default: DATA_DIR/secret)." placeholder:"FILE"`
 }
 

@@ -14,15 +14,15 @@ import (
 // serveCmd runs the server. Flags whose feature is still to be built are known, and refused by check.
 type serveCmd struct {
 	secretFlags
-	Listen         string   `help:"Where to listen; port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Listen         string   `help:"Where to listen; port 0 picks a free one (default: ${default})." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	NATSURL        string   `name:"nats-url" env:"HEXFLEET_NATS_URL" help:"An outside NATS with JetStream (default: one in the process that opens no port)." placeholder:"URL"`
 	Markets        string   `help:"Markets file, GeoJSON (default: sf, nyc and lab, embedded). SIGHUP reads its policies again." placeholder:"FILE"`
-	TimeScale      float64  `help:"Market seconds in a wall second." default:"1" placeholder:"X"`
+	TimeScale      float64  `help:"Market seconds in a wall second (default: ${default})." default:"1" placeholder:"X"`
 	TLSCert        string   `name:"tls-cert" env:"HEXFLEET_TLS_CERT" help:"Certificate chain, PEM." placeholder:"FILE"`
 	TLSKey         string   `name:"tls-key" env:"HEXFLEET_TLS_KEY" help:"The certificate's key, PEM." placeholder:"FILE"`
 	AdminListen    string   `help:"Serve metrics and profiles here instead, for operators only." placeholder:"HOST:PORT"`
 	AllowedOrigins []string `help:"Origins of other hosts whose pages may open sockets, separated by commas." placeholder:"ORIGIN"`
-	LogFormat      string   `help:"text or json." default:"text" enum:"text,json"`
+	LogFormat      string   `help:"${enum} (default: ${default})." default:"text" enum:"text,json"`
 
 	DatabaseURL    string   `name:"database-url" env:"HEXFLEET_DATABASE_URL" hidden:""`
 	RedisURL       string   `name:"redis-url" env:"HEXFLEET_REDIS_URL" hidden:""`

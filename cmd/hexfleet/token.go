@@ -11,9 +11,9 @@ import (
 // tokenCmd prints a token.
 type tokenCmd struct {
 	secretFlags
-	Role    string        `help:"rider, driver, dispatcher, service or admin." required:"" enum:"rider,driver,dispatcher,service,admin"`
+	Role    string        `help:"One of ${enum}." required:"" enum:"rider,driver,dispatcher,service,admin"`
 	Sub     string        `help:"Whom the token speaks for: the rider's or driver's id." required:""`
-	TTL     time.Duration `help:"How long the token is good, at most 24h." default:"24h"`
+	TTL     time.Duration `help:"How long the token is good, at most 24h (default: ${default})." default:"24h"`
 	Markets []string      `help:"The markets it is bound to, separated by commas (default: all)."`
 }
 
