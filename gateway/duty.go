@@ -8,7 +8,7 @@ import (
 	"github.com/hexfleet/hexfleet/dispatch"
 )
 
-// duties knows in which market each driver is on duty, so that a ping finds its index without a read. It is
+// duties knows in which market each driver is, or was last, on duty, so that a ping finds its index without a read. It is
 // a cache of the journal: fed by duty events, loaded on a miss, and read anew before a driver's own change
 // of duty is acknowledged. One small entry a driver seen since the start.
 type duties struct {
@@ -21,8 +21,7 @@ type duties struct {
 // standing is what a duty means for telemetry.
 type standing struct {
 	version int64 // of the driver's last duty event, 0 for none ever
-	market  dispatch.MarketID
-	online  bool
+	market  dispatch.MarketID // of that event, "" for none ever
 }
 
 func newDuties(h History) *duties {
@@ -31,7 +30,7 @@ func newDuties(h History) *duties {
 
 // told keeps a duty unless a later one is known.
 func (d *duties) told(duty *dispatch.Duty) {
-	d.keep(duty.Driver, standing{duty.Version, duty.Market, duty.Online})
+	d.keep(duty.Driver, standing{duty.Version, duty.Market})
 }
 
 func (d *duties) keep(id dispatch.DriverID, s standing) {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -105,7 +106,7 @@ func (q query) place() (geo.LatLng, *dispatch.Error) {
 			return p, dispatch.Errorf(dispatch.CodeBadRequest, c.name, "%v", c.limit)
 		}
 		*c.into = x
-		if p.Validate() == c.limit {
+		if errors.Is(p.Validate(), c.limit) {
 			return p, dispatch.Errorf(dispatch.CodeBadRequest, c.name, "%v", c.limit)
 		}
 	}

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"io"
 	"mime"
@@ -31,7 +30,6 @@ type endpoint struct {
 
 // call is one request on its way: its size, token, route, method, role and query have been judged.
 type call struct {
-	ctx   context.Context
 	r     *http.Request
 	p     auth.Principal
 	query query
@@ -132,7 +130,7 @@ func (t *site) answer(w http.ResponseWriter, r *http.Request, id string) {
 		ep.raw.ServeHTTP(w, r)
 		return
 	}
-	ans, refused := t.call(ep, &call{ctx: r.Context(), r: r, p: p, body: body})
+	ans, refused := t.call(ep, &call{r: r, p: p, body: body})
 	if refused != nil {
 		t.log(refused, r, id)
 		writeProblem(w, refused, 0)

@@ -20,8 +20,7 @@ func (s *Server) driverEndpoints() []endpoint {
 	}
 }
 
-// postTelemetry takes points of an app in the background. Those of a driver who is off duty are of no use to
-// anyone and are dropped.
+// postTelemetry takes points of an app in the background, as the socket does.
 func (s *Server) postTelemetry(c *call) (answer, *dispatch.Error) {
 	var m wire.Telemetry
 	if refused := c.decode(&m, false, nil); refused != nil {
@@ -31,11 +30,11 @@ func (s *Server) postTelemetry(c *call) (answer, *dispatch.Error) {
 	if refused != nil {
 		return answer{}, refused
 	}
-	duty, err := s.duties.of(c.ctx, driver)
+	duty, err := s.duties.of(c.r.Context(), driver)
 	if err != nil {
 		return answer{}, refusal(err)
 	}
-	if duty.online && c.p.In(duty.market) {
+	if duty.market != "" && c.p.In(duty.market) {
 		s.cfg.Positions.Put(duty.market, driver, m.Fixes())
 	}
 	return answer{status: http.StatusNoContent}, nil
@@ -49,7 +48,7 @@ func (s *Server) getDriver(c *call) (answer, *dispatch.Error) {
 	if refused := auth.Allow(c.p, auth.ReadDriver, auth.Target{Driver: id}); refused != nil {
 		return answer{}, refused
 	}
-	driver, at, err := s.cfg.Positions.Driver(c.ctx, id)
+	driver, at, err := s.cfg.Positions.Driver(c.r.Context(), id)
 	if dispatch.CodeOf(err) == dispatch.CodeNotFound {
 		return answer{}, notFound() // word for word what one outside of the token's markets is told
 	}
@@ -78,7 +77,7 @@ func (s *Server) getNearby(c *call) (answer, *dispatch.Error) {
 	if refused := auth.Allow(c.p, auth.Nearby, auth.Target{Market: market}); refused != nil {
 		return answer{}, refused
 	}
-	near, err := s.cfg.Positions.Nearby(c.ctx, market, place, limit)
+	near, err := s.cfg.Positions.Nearby(c.r.Context(), market, place, limit)
 	if err != nil {
 		return answer{}, refusal(err)
 	}

@@ -44,7 +44,7 @@ func (s *Server) command(c *call, cmd dispatch.Command, refused *dispatch.Error)
 	if id := c.r.PathValue("id"); cmd.Op != dispatch.OpCreate && !dispatch.ValidID(id) {
 		return nil, notFound()
 	}
-	return s.edge.do(c.ctx, c.p, cmd)
+	return s.edge.do(c.r.Context(), c.p, cmd)
 }
 
 func notFound() *dispatch.Error {
@@ -161,7 +161,7 @@ func (s *Server) readable(c *call) (dispatch.Order, *dispatch.Error) {
 	if !dispatch.ValidID(id) {
 		return dispatch.Order{}, notFound()
 	}
-	order, err := s.cfg.History.Order(c.ctx, dispatch.OrderID(id))
+	order, err := s.cfg.History.Order(c.r.Context(), dispatch.OrderID(id))
 	if dispatch.CodeOf(err) == dispatch.CodeNotFound {
 		return dispatch.Order{}, notFound() // word for word what another's is told
 	}
@@ -201,7 +201,7 @@ func (s *Server) getOrderEvents(c *call) (answer, *dispatch.Error) {
 	if refused != nil {
 		return answer{}, refused
 	}
-	events, err := s.cfg.History.OrderEvents(c.ctx, order.ID, after, limit+1)
+	events, err := s.cfg.History.OrderEvents(c.r.Context(), order.ID, after, limit+1)
 	if err != nil {
 		return answer{}, refusal(err)
 	}
@@ -219,7 +219,7 @@ func (s *Server) getOrders(c *call) (answer, *dispatch.Error) {
 	}
 	limit := f.Limit
 	f.Limit++ // one more tells whether there is a next page
-	orders, err := s.cfg.History.Orders(c.ctx, f)
+	orders, err := s.cfg.History.Orders(c.r.Context(), f)
 	if err != nil {
 		return answer{}, refusal(err)
 	}

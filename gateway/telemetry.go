@@ -47,8 +47,8 @@ func (s *session) points(p auth.Principal, data []byte) *dispatch.Error {
 	return s.place(p, driver, fixes)
 }
 
-// place puts points into the index of the market in which the driver is on duty. Off duty they go nowhere,
-// but for a driver that still works on an order: its rider waits to see it.
+// place brings points to the market in which the driver is, or was last, on duty; the market drops them when
+// the driver neither is on duty nor works on an order there. Before a driver's first duty they go nowhere.
 func (s *session) place(p auth.Principal, driver dispatch.DriverID, fixes []geo.Fix) *dispatch.Error {
 	ctx, cancel := s.within(requestWait)
 	defer cancel()
@@ -58,7 +58,7 @@ func (s *session) place(p auth.Principal, driver dispatch.DriverID, fixes []geo.
 		points.WithLabelValues(fateUnknown).Add(float64(len(fixes)))
 		return refusal(err)
 	}
-	if !at.online && !s.working(driver) {
+	if at.market == "" {
 		points.WithLabelValues(fateOffDuty).Add(float64(len(fixes)))
 		return nil
 	}
@@ -68,19 +68,4 @@ func (s *session) place(p auth.Principal, driver dispatch.DriverID, fixes []geo.
 	points.WithLabelValues(fatePut).Add(float64(len(fixes)))
 	s.srv.cfg.Positions.Put(at.market, driver, fixes)
 	return nil
-}
-
-// working tells whether the driver of this session has an order to see to.
-func (s *session) working(driver dispatch.DriverID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.delivery.by.Role != dispatch.RoleDriver || s.delivery.by.Sub != string(driver) {
-		return false
-	}
-	for _, t := range s.delivery.tracks {
-		if t.party && t.state.Assigned() {
-			return true
-		}
-	}
-	return false
 }

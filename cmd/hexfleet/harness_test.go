@@ -72,8 +72,7 @@ func serve(t *testing.T, dir string, args ...string) *process {
 	go func() { p.exit <- p.cmd.Wait() }()
 	t.Cleanup(p.kill)
 	if err != nil {
-		<-p.exit
-		t.Fatalf("serve said nothing: %v\n%s", err, p.logs)
+		t.Fatalf("serve said nothing: %v, ended with %v\n%s", err, <-p.exit, p.logs)
 	}
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if !ok {

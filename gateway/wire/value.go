@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -116,10 +117,11 @@ func seconds(d time.Duration) float64 {
 }
 
 func validPlace(field string, lat, lng float64) *dispatch.Error {
-	switch (geo.LatLng{Lat: lat, Lng: lng}).Validate() {
-	case geo.ErrLat:
+	err := geo.LatLng{Lat: lat, Lng: lng}.Validate()
+	switch {
+	case errors.Is(err, geo.ErrLat):
 		return bad(field+"/lat", "%v", geo.ErrLat)
-	case geo.ErrLng:
+	case errors.Is(err, geo.ErrLng):
 		return bad(field+"/lng", "%v", geo.ErrLng)
 	}
 	return nil

@@ -166,7 +166,7 @@ func (j *Journal) write(ctx context.Context, do func(context.Context, *sql.Tx) e
 	if err := do(ctx, tx); err != nil {
 		if undo := tx.Rollback(); undo != nil {
 			// Not wrapping err: nobody may take it for a refusal of which nothing stands.
-			return fmt.Errorf("roll back after %v: %w", err, undo)
+			return fmt.Errorf("roll back after %v: %w", err, undo) //nolint:errorlint // as the comment says
 		}
 		return err
 	}

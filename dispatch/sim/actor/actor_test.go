@@ -334,10 +334,11 @@ func TestDriver_Next_is_seeded(t *testing.T) {
 		}
 		return got
 	}
-	if declines(1) != declines(1) {
+	first, second := declines(1), declines(1)
+	if first != second {
 		t.Error("the same seed declined otherwise")
 	}
-	if declines(1) == declines(2) {
+	if first == declines(2) {
 		t.Error("another seed declined the same 40 offers")
 	}
 }
