@@ -51,6 +51,7 @@ const (
 
 // Fleet is one run of a plan. Make it with New, then Run it once.
 type Fleet struct {
+	// What follows is immutable after New, but for cancel, which Run sets before anything moves.
 	cfg     Config
 	clock   *marketClock
 	wheels  []*wheel
@@ -70,7 +71,7 @@ type Fleet struct {
 	ended   time.Time // market instant at which the orders are counted; zero while it runs
 }
 
-// New prepares a run against a server whose market clock shows m.ServerTime now.
+// New prepares a run against a server whose market clock shows m.ServerTime now; it is to be Run at once.
 func New(cfg Config, m wire.Market) (*Fleet, error) {
 	if err := cfg.Plan.validate(); err != nil {
 		return nil, err
@@ -94,6 +95,7 @@ func New(cfg Config, m wire.Market) (*Fleet, error) {
 	for range wheelsPerFleet {
 		f.wheels = append(f.wheels, newWheel(f.clock))
 	}
+	f.board()
 	return f, nil
 }
 
@@ -104,7 +106,6 @@ func (f *Fleet) Run(ctx context.Context) (Report, error) {
 	play, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	f.cancel = cancel
-	f.board()
 	wheels, stopWheels := context.WithCancel(context.WithoutCancel(ctx))
 	var turning sync.WaitGroup
 	for _, w := range f.wheels {
@@ -112,6 +113,9 @@ func (f *Fleet) Run(ctx context.Context) (Report, error) {
 	}
 	f.play(play)
 	failed := context.Cause(play)
+	if failed == nil {
+		failed = f.unsent()
+	}
 	if ctx.Err() != nil {
 		failed = nil // asked to stop: not a failure
 	}
@@ -131,6 +135,16 @@ func (f *Fleet) Run(ctx context.Context) (Report, error) {
 	return f.report(), failed
 }
 
+// unsent is an error when riders could not even send their orders: there was no connection.
+func (f *Fleet) unsent() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if sent := f.countLocked().Sent; sent < len(f.riders) {
+		return fmt.Errorf("%d of %d orders could not be sent: their riders had no connection", len(f.riders)-sent, len(f.riders))
+	}
+	return nil
+}
+
 // fail ends the run with err; the first one counts.
 func (f *Fleet) fail(err error) {
 	if err != nil {
@@ -143,8 +157,6 @@ func (f *Fleet) board() {
 	now := f.clock.Now()
 	step := f.clock.market(time.Second) / openPerSecond
 	ready := now.Add(time.Duration(len(f.cfg.Plan.Drivers))*step + f.clock.market(warmUp))
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.start, f.stop = ready, ready.Add(f.cfg.Plan.Length)
 	early := f.clock.market(rideAhead)
 	for i := range f.cfg.Plan.Drivers {
