@@ -20,7 +20,7 @@ type duties struct {
 
 // standing is what a duty means for telemetry.
 type standing struct {
-	version int64 // of the driver's last duty event, 0 for none ever
+	version int64             // of the driver's last duty event, 0 for none ever
 	market  dispatch.MarketID // of that event, "" for none ever
 }
 
