@@ -57,6 +57,13 @@ func (f *inflight) begin(ctx context.Context, about string) (turn, *dispatch.Err
 	return t, nil
 }
 
+// busy tells whether a request about the same is under way.
+func (f *inflight) busy(about string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tails[about] != nil
+}
+
 // wait returns when the requests before this one about the same have ended.
 func (t turn) wait() {
 	if t.before != nil {

@@ -74,6 +74,9 @@ func (s *session) orderMessage(kind string, id *wire.ID, data []byte) {
 	}
 }
 
+// aboutDriver keeps one actor's acts, duty, accept and advance, in the order they were sent.
+const aboutDriver = "driver"
+
 // task is a request that has been judged as far as that needs no loading.
 type task struct {
 	// about names what requests are kept in order for: requests with the same name run one after the other,
@@ -104,7 +107,7 @@ func ask[M any](
 		return
 	}
 	if p.Role == dispatch.RoleDriver {
-		t.about = "driver" // one actor's acts: duty, accept and advance in the order they were sent
+		t.about = aboutDriver
 	}
 	s.perform(kind, *id, t)
 }

@@ -15,36 +15,63 @@ const (
 )
 
 // telemetry takes a driver's points. It is handled by the reader itself, so that a duty sent after it knows
-// the last point, and no goroutine is made for a ping. It is acknowledged only when it carries an id.
+// the last point, and no goroutine is made for a ping; but points sent behind a duty that is still under way
+// wait for it, or a driver that sends both at once and then stands still would be seen by nobody. It is
+// acknowledged only when it carries an id.
 func (s *session) telemetry(id *wire.ID, data []byte) {
 	p := s.principal()
-	if refused := s.points(p, data); refused != nil {
+	driver, fixes, refused := s.points(p, data)
+	if refused != nil {
 		s.refuse(id, refused)
 		return
 	}
-	if id != nil {
-		s.ack(*id, nil)
+	if !s.requests.busy(aboutDriver) {
+		s.placed(id, p, driver, fixes)
+		return
 	}
+	turn, refused := s.requests.begin(s.life(), aboutDriver)
+	if refused != nil {
+		s.refuse(id, refused)
+		return
+	}
+	go func() {
+		defer turn.end()
+		defer s.guard()
+		turn.wait()
+		s.placed(id, p, driver, fixes)
+	}()
 }
 
-func (s *session) points(p auth.Principal, data []byte) *dispatch.Error {
+// points judges and decodes telemetry, and notes where the driver of this socket is.
+func (s *session) points(p auth.Principal, data []byte) (dispatch.DriverID, []geo.Fix, *dispatch.Error) {
 	if refused := auth.Allow(p, auth.Telemetry, auth.Target{}); refused != nil {
-		return refused
+		return "", nil, refused
 	}
 	var m wire.Telemetry
 	if refused := wire.Decode(data, &m); refused != nil {
-		return refused
+		return "", nil, refused
 	}
 	driver, refused := s.srv.edge.telemetryDriver(p, auth.Telemetry, m)
 	if refused != nil {
-		return refused
+		return "", nil, refused
 	}
 	fixes := m.Fixes()
 	if p.Role == dispatch.RoleDriver {
 		last := fixes[len(fixes)-1].LatLng
 		s.last = &last
 	}
-	return s.place(p, driver, fixes)
+	return driver, fixes, nil
+}
+
+// placed places points and answers for them.
+func (s *session) placed(id *wire.ID, p auth.Principal, driver dispatch.DriverID, fixes []geo.Fix) {
+	if refused := s.place(p, driver, fixes); refused != nil {
+		s.refuse(id, refused)
+		return
+	}
+	if id != nil {
+		s.ack(*id, nil)
+	}
 }
 
 // place brings points to the market in which the driver is, or was last, on duty; the market drops them when

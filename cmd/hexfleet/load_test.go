@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -41,7 +42,8 @@ type report struct {
 func load(t *testing.T, p *process, meanwhile func(), args ...string) report {
 	t.Helper()
 	cmd := hexfleet(append([]string{"load", "--url", p.url, "--data-dir", p.dir, "--json"}, args...)...)
-	cmd.Stderr = p.logs
+	var progress bytes.Buffer
+	cmd.Stderr = &progress
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -52,7 +54,7 @@ func load(t *testing.T, p *process, meanwhile func(), args ...string) report {
 	out, err := cmd.Output()
 	<-done
 	if err != nil {
-		t.Errorf("load: %v\n%s", err, out)
+		t.Errorf("load: %v\n%s\n%s", err, out, progress.String())
 	}
 	var r report
 	if err := json.Unmarshal(out, &r); err != nil {

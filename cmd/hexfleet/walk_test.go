@@ -76,3 +76,14 @@ func TestServe_Walk(t *testing.T) {
 		t.Errorf("the repeat answered %d %s, first was %s", again.status, again.raw, created.raw)
 	}
 }
+
+// TestServe_TakesTelemetrySentBehindDuty sends duty and a point at once, and waits for neither answer: the
+// driver is found all the same.
+func TestServe_TakesTelemetrySentBehindDuty(t *testing.T) {
+	p := serve(t, t.TempDir())
+	d := p.dial(p.token(dispatch.RoleDriver, "d1"))
+	d.send(object{"type": "duty", "id": "on", "state": "online", "market": "sf"})
+	d.send(object{"type": "telemetry", "points": []object{point(37.78, -122.41, time.Now())}})
+	p.rest("POST", "/v1/orders", p.token(dispatch.RoleRider, "r1"), rideBody, "Idempotency-Key", "k1")
+	d.wait("offer", nil)
+}
