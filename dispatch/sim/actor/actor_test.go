@@ -177,9 +177,9 @@ func TestDriver_Next(t *testing.T) {
 		}...)},
 		"an_order_of_an_earlier_life_is_gone_on_with": {steps: []step{
 			{0, actor.Tick{}, "online lab"},
-			{1, told(order(5, toDropoff, "d", 1, false)), "at 0 m"},
-			{1, ok(actor.Online{Market: "lab"}, nil), "at 0 m"},
-			{31, actor.Tick{}, "at 300 m, advance o arrived_at_dropoff"},
+			{1, told(order(5, toDropoff, "d", 1, false)), "at 100 m"},
+			{1, ok(actor.Online{Market: "lab"}, nil), "at 100 m"},
+			{21, actor.Tick{}, "at 300 m, advance o arrived_at_dropoff"},
 		}},
 		"told_the_same_again_it_drives_on": {steps: append(assigned(false), []step{
 			{7, actor.Connected{}, "at 50 m"},

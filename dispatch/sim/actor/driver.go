@@ -65,6 +65,9 @@ type Driver struct {
 	shift int
 	ended bool
 	place motion
+	// fresh tells that it has not been on duty yet. An order that it then holds is of a life before, and it is
+	// taken to be at the stop that it left last: its shift may begin on another continent.
+	fresh bool
 	// idle tells that it is free and not yet on its way to a haunt.
 	idle bool
 	ping time.Time
@@ -86,7 +89,7 @@ type offer struct {
 
 // NewDriver makes a driver that is off duty.
 func NewDriver(cfg DriverConfig) *Driver {
-	d := &Driver{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x6865786665657431))}
+	d := &Driver{cfg: cfg, fresh: true, rng: rand.New(rand.NewPCG(cfg.Seed, 0x6865786665657431))}
 	d.trip.done = map[OrderID]int64{}
 	if len(cfg.Shifts) > 0 {
 		d.place = stay(cfg.Shifts[0].At, cfg.Shifts[0].On)
@@ -244,7 +247,7 @@ func (d *Driver) answered(now time.Time, e Answered) {
 			d.duty, d.retry = dutyOff, now.Add(retryAfter)
 			return
 		}
-		d.duty, d.ping = dutyOn, now
+		d.duty, d.fresh, d.ping = dutyOn, false, now
 	case Offline:
 		if e.Code != "" {
 			d.duty, d.retry = dutyOn, now.Add(retryAfter)

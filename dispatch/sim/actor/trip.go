@@ -47,6 +47,10 @@ func (d *Driver) told(now time.Time, o *Order) {
 		return
 	}
 	d.trip.orders = append(d.trip.orders, *o)
+	if d.fresh {
+		d.place = stay(o.Stops[max(0, o.NextStop-1)].LatLng, now)
+		d.idle = false
+	}
 }
 
 // knows tells whether o tells nothing new of an order that is worked on.
