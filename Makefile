@@ -24,7 +24,7 @@ build: compilers ## Leave the program in bin/hexfleet.
 
 .PHONY: test
 test: compilers ## Run every check in order, with the time of each; stop at the first that fails.
-	@.ci/parts build verify lint race e2e bench
+	@.ci/parts build verify lint race e2e bench fuzz
 
 .PHONY: verify
 verify: ## Prove that what is generated, copied or formatted is current.
