@@ -62,10 +62,15 @@ func Sessions(r io.Reader) ([]Session, error) {
 		}
 		sessions = append(sessions, session)
 	}
+	sortSessions(sessions)
+	return sessions, nil
+}
+
+// sortSessions sorts by beginning, then by driver.
+func sortSessions(sessions []Session) {
 	slices.SortStableFunc(sessions, func(a, b Session) int {
 		return cmp.Or(a.On.Compare(b.On), cmp.Compare(a.Driver, b.Driver))
 	})
-	return sessions, nil
 }
 
 // SessionFile reads the sessions of a file; its errors name it.

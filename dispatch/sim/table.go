@@ -170,6 +170,38 @@ func (t *table) place(lat, lng string) geo.LatLng {
 	return geo.LatLng{Lat: t.number(lat, -90, 90), Lng: t.number(lng, -180, 180)}
 }
 
+// rows reads what follows the header, once the wanted columns are there; rows that keep refuses are left
+// unread.
+func rows[T any](r io.Reader, wanted []string, keep func(*table) bool, row func(*table) T) ([]T, error) {
+	t, err := newTable(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range wanted {
+		if _, err := t.want(name); err != nil {
+			return nil, err
+		}
+	}
+	var all []T
+	for {
+		more, err := t.next()
+		if err != nil || !more {
+			return all, err
+		}
+		if !keep(t) {
+			continue
+		}
+		value := row(t)
+		if t.err != nil {
+			return nil, t.err
+		}
+		all = append(all, value)
+	}
+}
+
+// everyRow keeps all rows.
+func everyRow(*table) bool { return true }
+
 func plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // clip shortens a cell for an error.

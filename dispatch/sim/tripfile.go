@@ -13,15 +13,18 @@ import (
 // MaxPassengers is the most that a trip may tell.
 const MaxPassengers = 1000
 
-// Trip is one recorded ride: where and when someone was picked up, and where set down.
+// Trip is one recorded ride or delivery: where and when someone or something was picked up, and where set
+// down.
 type Trip struct {
 	// ID is the file's trip_id, else "trip-" and its line.
 	ID string
-	// At is the recorded pickup; it stands in for the time of the order.
+	// At is when a meal was ordered. Of a ride it is the recorded pickup, which stands in for that.
 	At              time.Time
 	Pickup, Dropoff geo.LatLng
 	// Duration is the recorded one, zero when the file tells no drop-off time.
 	Duration time.Duration
+	// Ready is when the kitchen is done with a meal, At <= Ready; zero for a ride.
+	Ready time.Time
 	// Passengers is 0 when not told.
 	Passengers int
 }
@@ -31,29 +34,10 @@ type Trip struct {
 // name; others are ignored. The trips ascend by time, then by their place in the file. A row that cannot be
 // read is a *FileError.
 func Trips(r io.Reader) ([]Trip, error) {
-	t, err := newTable(r)
+	wanted := []string{"pickup_unix", "pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"}
+	trips, err := rows(r, wanted, everyRow, (*table).trip)
 	if err != nil {
 		return nil, err
-	}
-	for _, name := range []string{"pickup_unix", "pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"} {
-		if _, err := t.want(name); err != nil {
-			return nil, err
-		}
-	}
-	var trips []Trip
-	for {
-		more, err := t.next()
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			break
-		}
-		trip := t.trip()
-		if t.err != nil {
-			return nil, t.err
-		}
-		trips = append(trips, trip)
 	}
 	slices.SortStableFunc(trips, func(a, b Trip) int { return a.At.Compare(b.At) })
 	return trips, nil
