@@ -26,6 +26,9 @@ func cellAt(p LatLng, resolution int) cell {
 	return cell(c)
 }
 
+// CellID is the name of the H3 cell of a valid place, as H3 writes it: 15 hexadecimal digits.
+func CellID(p LatLng, resolution int) string { return h3.Cell(cellAt(p, resolution)).String() }
+
 // ring gives the cells at grid distance k, in no order; k = 0 is the cell itself. It gives nothing when a
 // pentagon is in the way.
 func (c cell) ring(k int) ([]h3.Cell, bool) {
