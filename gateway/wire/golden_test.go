@@ -127,9 +127,33 @@ func samples(t *testing.T) map[string]any {
 		"problem": ProblemFrom(&dispatch.Error{
 			Code: dispatch.CodeOverloaded, Detail: "too much", Field: "/x", RetryAfter: time.Second,
 		}, 503, "Service Unavailable"),
-		"market":     MarketFrom(market, noon, 2),
-		"list":       List[Health]{[]Health{{"ok"}}, &cursor},
-		"list_empty": List[Health]{},
+		"market":      MarketFrom(market, noon, 2),
+		"list":        List[Health]{[]Health{{"ok"}}, &cursor},
+		"list_empty":  List[Health]{},
+		"board_watch": BoardWatch{TypeBoardWatch, "k1", "sf", []float64{-122.6, 37.6, -122.3, 37.9}, number(12.5)},
+		"board_snapshot": Board{
+			Type: TypeBoardSnapshot, Market: "sf", Seq: 1, Mode: BoardModeDrivers,
+			Drivers: BoardDrivers{
+				ID: []ID{"d1", "d2"}, Lat: []float64{37.7, 37.8}, Lng: []float64{-122.4, -122.5},
+				State: []string{"available", "on_trip"}, HeadingDeg: []*int{whole(90), nil}, AgeS: []float64{0.5, 12},
+			},
+			Orders: []Order{order},
+			Counters: BoardCountersFrom(&dispatch.BoardCounters{
+				Drivers: map[dispatch.DriverState]int{dispatch.DriverAvailable: 1, dispatch.DriverOnTrip: 1},
+				Orders:  map[dispatch.State]int{dispatch.StateOffered: 1},
+				Since:   noon, Created: 9, Completed: 4, Returned: 1, Cancelled: 2, NoDriver: 1, Rounds: 30,
+				Matches: 3, MatchP50: 4 * time.Second, MatchP95: 9500 * time.Millisecond,
+				Published: 41, RelayLag: 7 * time.Millisecond,
+			}, 12),
+		},
+		"board_delta": Board{
+			Type: TypeBoardDelta, Market: "sf", Seq: 2, Mode: BoardModeCells,
+			Cells:   BoardCells{[]string{"88283082a9fffff"}, []int{3}, []int{2}, []int{1}},
+			Removed: []string{"88283082abfffff"}, Closed: []ID{"o1"},
+			Counters: BoardCountersFrom(&dispatch.BoardCounters{Since: noon}, 0),
+		},
+		"ticket_redeem": TicketRedeem{"abc-_1"},
+		"ticket_token":  TicketTokenFrom("t", noon, dispatch.RoleDispatcher, "boss"),
 	}
 }
 
