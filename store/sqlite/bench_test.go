@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"fmt"
+	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -34,5 +36,49 @@ func BenchmarkJournalCommit(b *testing.B) {
 			}
 			b.ReportMetric(float64(made)/b.Elapsed().Seconds(), "transitions/s")
 		})
+	}
+}
+
+// BenchmarkJournalClaim has many drivers come on duty at once; ns/op is a driver's share.
+func BenchmarkJournalClaim(b *testing.B) {
+	for _, n := range []int{1, 64} {
+		b.Run(fmt.Sprintf("waiting=%d", n), func(b *testing.B) {
+			j := openAt(b, b.TempDir(), nil)
+			defer j.Close()
+			b.ReportAllocs()
+			b.SetParallelism(max(1, n/runtime.GOMAXPROCS(0)))
+			if n == 1 {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+			}
+			var made atomic.Int64
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					d := dispatch.DriverID(fmt.Sprint("d", made.Add(1)))
+					if _, err := j.Claim(b.Context(), d, "sf"); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkJournalRead reads what a command on an order does: its key and the order.
+func BenchmarkJournalRead(b *testing.B) {
+	j := openAt(b, b.TempDir(), nil)
+	defer j.Close()
+	book := storetest.NewBook(b, j, "sf")
+	for i := range 1000 {
+		book.Create(orderID(i), "r1")
+	}
+	book.Commit()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, _, err := j.Answer(b.Context(), "r1", fmt.Sprint("k", i)); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := j.Order(b.Context(), orderID(i%1000)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

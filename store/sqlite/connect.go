@@ -14,12 +14,17 @@ type pragma struct{ option, ask, name, want string }
 // busyMs bounds the wait for a lock of another process, which only a tool of the operator can hold.
 const busyMs = "5000"
 
+// kept is how many statements a connection keeps prepared; there are some thirty texts. Preparing them anew at
+// each read took 7 % of the whole server's CPU.
+const kept = "64"
+
 func commonPragmas() []pragma {
 	return []pragma{
 		{"_journal_mode", "WAL", "journal_mode", "wal"},
 		{"_synchronous", "FULL", "synchronous", "2"},
 		{"_busy_timeout", busyMs, "busy_timeout", busyMs},
 		{"_foreign_keys", "on", "foreign_keys", "1"},
+		{"_stmt_cache_size", kept, "", ""},
 	}
 }
 

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -70,54 +69,4 @@ func (j *Journal) Duty(ctx context.Context, d dispatch.DriverID) (dispatch.Duty,
 		return found(err, "driver")
 	})
 	return duty, err
-}
-
-// Claim implements store.Duties.
-func (j *Journal) Claim(ctx context.Context, d dispatch.DriverID, m dispatch.MarketID) (dispatch.Claim, error) {
-	var claim dispatch.Claim
-	err := j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		now := j.wall.Now()
-		var err error
-		var onDuty bool
-		if claim, onDuty, err = standing(ctx, tx, d, m, now); err != nil || claim.Held != "" || onDuty {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `
-INSERT INTO drivers (id, claim_market, claimed_at) VALUES (?1, ?2, ?3)
-ON CONFLICT (id) DO UPDATE SET claim_market = ?2, claimed_at = ?3`, d, m, store.Micros(now))
-		return err
-	})
-	if err != nil {
-		return dispatch.Claim{}, away("claim driver", err)
-	}
-	return claim, nil
-}
-
-// standing tells what a claim of driver d for market m meets; onDuty that it is on duty there already.
-func standing(ctx context.Context, q querier, d dispatch.DriverID, m dispatch.MarketID, now time.Time) (
-	claim dispatch.Claim, onDuty bool, err error,
-) {
-	var duty, claimed, working dispatch.MarketID
-	var claimedAt time.Time
-	err = q.QueryRowContext(ctx, `
-SELECT version, CASE online WHEN 1 THEN market END, claim_market, claimed_at,
-    (SELECT o.market FROM orders o WHERE o.driver_id = d.id AND o.closed_at IS NULL AND o.market <> ?2 LIMIT 1)
-FROM drivers d WHERE d.id = ?1`, d, m).
-		Scan(&claim.Version, opt(&duty), opt(&claimed), when(&claimedAt), opt(&working))
-	if errors.Is(err, sql.ErrNoRows) {
-		return claim, false, nil
-	}
-	// A claim made after now, by a clock since set back, stands no longer than any other.
-	fresh := claimed != "" && now.Sub(claimedAt).Abs() < store.ClaimFor
-	switch {
-	case duty == m:
-		return claim, true, err
-	case duty != "":
-		claim.Held = duty
-	case working != "":
-		claim.Held = working
-	case fresh && claimed != m:
-		claim.Held = claimed
-	}
-	return claim, false, err
 }

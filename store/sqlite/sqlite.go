@@ -53,6 +53,7 @@ type Journal struct {
 	// SQLite; reader is a pool of connections that cannot write. Both immutable.
 	writer, reader *sql.DB
 	stmts          statements // immutable
+	claims         *claims    // immutable
 
 	// life is held shared by each call and alone by Close, which so waits for what is under way.
 	life   sync.RWMutex
@@ -78,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{wall: cfg.Wall, lock: lock}
+	j := &Journal{wall: cfg.Wall, lock: lock, claims: newClaims()}
 	if err := j.open(ctx, dir, cfg.Log); err != nil {
 		return nil, errors.Join(explain(dir, err), j.Close())
 	}
