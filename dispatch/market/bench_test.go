@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -201,6 +202,17 @@ func (b *bench) ask(ctx context.Context, c dispatch.Command) <-chan dispatch.Rep
 		answer <- r
 	}()
 	return answer
+}
+
+// fillGroup has the journal, which is held, commit one group and the loop form a full one: what is asked next
+// waits in the queue.
+func (b *bench) fillGroup() {
+	b.ask(b.Context(), create("first", ""))
+	synctest.Wait()
+	for i := range maxGroup {
+		b.ask(b.Context(), create(fmt.Sprintf("full%d", i), ""))
+	}
+	synctest.Wait()
 }
 
 // was tells whether an event was told.

@@ -61,6 +61,10 @@ type Config struct {
 // is some tens of milliseconds of work; what comes above it is answered overloaded at once.
 const queueLen = 1024
 
+// newOrdersUpTo is how full the queue may be for a new order to join it: the rest is kept for those who work
+// on orders accepted before, whose accepts and completions come first when not all can be served.
+const newOrdersUpTo = queueLen / 2
+
 // maxGroup is how many transitions a group takes before it waits for the commit ahead of it: beyond about
 // 200 a larger group only makes everyone in it wait longer.
 const maxGroup = 200
@@ -148,18 +152,19 @@ func (l *Loop) Reload(p dispatch.Policy) {
 // Do queues one command and waits for its answer, which comes after the commit. When ctx ends first the
 // command may still take effect: the answer is then unavailable, and the same key is safe to repeat.
 func (l *Loop) Do(ctx context.Context, do Do) dispatch.Reply {
-	r := &request{do: do, reply: make(chan dispatch.Reply, 1), queued: l.cfg.Wall.Now()}
+	r := &request{do: do, reply: make(chan dispatch.Reply, 1), queued: l.cfg.Wall.Now(), gone: ctx.Done()}
 	select {
 	case <-l.quit:
 		return away()
 	default:
 	}
+	if do.Command.Op == dispatch.OpCreate && len(l.queue) >= newOrdersUpTo {
+		return overloaded(newOrdersUpTo, "new orders")
+	}
 	select {
 	case l.queue <- r:
 	default:
-		e := dispatch.Errorf(dispatch.CodeOverloaded, "", "the market has %d commands waiting, its limit", queueLen)
-		e.RetryAfter = time.Second
-		return dispatch.Reply{Err: e}
+		return overloaded(queueLen, "commands")
 	}
 	select {
 	case reply := <-r.reply:
@@ -176,6 +181,12 @@ func (l *Loop) Do(ctx context.Context, do Do) dispatch.Reply {
 	}
 }
 
+func overloaded(limit int, what string) dispatch.Reply {
+	e := dispatch.Errorf(dispatch.CodeOverloaded, "", "the market has %d commands waiting, its limit for %s", limit, what)
+	e.RetryAfter = time.Second
+	return dispatch.Reply{Err: e}
+}
+
 func away() dispatch.Reply {
 	return dispatch.Reply{Err: dispatch.Unavailable("the market is closing here", nil)}
 }
@@ -185,6 +196,19 @@ type request struct {
 	do     Do
 	reply  chan dispatch.Reply // capacity 1: answered once, never blocking the loop
 	queued time.Time           // wall
+	gone   <-chan struct{}     // closed when the asker waits no longer
+}
+
+// stale tells that a request was queued for so long that it must not be stepped any more: its asker has gone,
+// and may have asked again; or its key may have been answered and forgotten since the journal was asked for
+// it. Nothing has happened under it yet, so that its key is safe to repeat.
+func (r *request) stale(waited time.Duration) bool {
+	select {
+	case <-r.gone:
+		return true
+	default:
+		return r.do.Command.Key.ID != "" && waited >= rememberFor/2
+	}
 }
 
 // run is the goroutine: until Stop, and until nothing that was stepped is left unanswered. Told to stop, it
@@ -235,10 +259,15 @@ func (l *Loop) timer() (<-chan time.Time, func()) {
 	return l.cfg.Clock.After(l.next)
 }
 
-// take steps a queued command, unless its key has been seen.
+// take steps a queued command, unless it is stale or its key has been seen.
 func (l *Loop) take(r *request) {
+	waited := l.cfg.Wall.Now().Sub(r.queued)
 	if l.cfg.Probe.Waited != nil {
-		l.cfg.Probe.Waited(l.cfg.Wall.Now().Sub(r.queued))
+		l.cfg.Probe.Waited(waited)
+	}
+	if r.stale(waited) {
+		r.reply <- dispatch.Reply{Err: dispatch.Unavailable("the market did not come to it in time", nil)}
+		return
 	}
 	if l.answer.repeats(r) {
 		return

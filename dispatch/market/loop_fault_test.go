@@ -329,22 +329,35 @@ func TestLoop_retake(t *testing.T) {
 			lost := b.ask(t.Context(), create("lost", "k"))
 			synctest.Wait()
 			var answers []<-chan dispatch.Reply
-			for i := range queueLen {
+			for i := range newOrdersUpTo {
 				answers = append(answers, b.ask(t.Context(), create(fmt.Sprintf("o%d", i), "")))
 			}
 			synctest.Wait()
 			b.pending(lost)
-			r := <-b.ask(t.Context(), create("shed", ""))
-			if r.Err == nil || r.Err.Code != dispatch.CodeOverloaded || r.Err.RetryAfter <= 0 {
-				t.Errorf("above the limit: %+v", r)
+			shed := func(what string, c dispatch.Command) {
+				t.Helper()
+				r := <-b.ask(t.Context(), c)
+				if r.Err == nil || r.Err.Code != dispatch.CodeOverloaded || r.Err.RetryAfter <= 0 {
+					t.Errorf("%s above the limit: %+v", what, r)
+				}
 			}
+			shed("an order", create("shed", ""))
+			var others []<-chan dispatch.Reply
+			for range queueLen - newOrdersUpTo {
+				others = append(others, b.ask(t.Context(), cancel("nowhere", "")))
+			}
+			synctest.Wait()
+			shed("a command", cancel("nowhere", ""))
 			after(time.Minute)
 			b.journal.setAway(false)
 			b.wantOK(lost)
 			for _, answer := range answers {
 				b.wantOK(answer)
 			}
-			if diff := cmp.Diff(sorted(append(orders(queueLen), "lost/1 searching")), sorted(b.history())); diff != "" {
+			for _, answer := range others {
+				b.wantCode(answer, dispatch.CodeNotFound)
+			}
+			if diff := cmp.Diff(sorted(append(orders(newOrdersUpTo), "lost/1 searching")), sorted(b.history())); diff != "" {
 				t.Errorf("history (-want +got):\n%s", diff)
 			}
 			b.loop.Stop()

@@ -149,6 +149,46 @@ func TestLoop_Do_with_a_key(t *testing.T) {
 			b.loop.Stop()
 		})
 	})
+	t.Run("is_not_judged_once_its_asker_has_gone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			b.journal.hold = make(chan struct{})
+			b.start()
+			b.fillGroup()
+			ctx, leave := context.WithCancel(t.Context())
+			gone := b.ask(ctx, create("gone", "k1"))
+			synctest.Wait()
+			leave()
+			b.wantCode(gone, dispatch.CodeUnavailable)
+			// Its repeat comes when the first one is still queued.
+			repeat := b.ask(t.Context(), create("again", "k1"))
+			synctest.Wait()
+			close(b.journal.hold)
+			if r := b.wantOK(repeat); r.Order.ID != "again" {
+				t.Errorf("the repeat was given %s", r.Order.ID)
+			}
+			if b.was("gone/1 searching") {
+				t.Error("what nobody waited for was done")
+			}
+			b.loop.Stop()
+		})
+	})
+	t.Run("is_not_judged_when_its_answer_may_be_forgotten", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			b.journal.hold = make(chan struct{})
+			b.start()
+			b.fillGroup()
+			old := b.ask(t.Context(), create("o1", "k1"))
+			plain := b.ask(t.Context(), create("o2", ""))
+			after(rememberFor / 2)
+			close(b.journal.hold)
+			b.wantCode(old, dispatch.CodeUnavailable)
+			b.wantOK(plain)
+			b.wantOK(b.ask(t.Context(), create("o3", "k1")))
+			b.loop.Stop()
+		})
+	})
 	t.Run("is_another_key_of_another_sub", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t).start()

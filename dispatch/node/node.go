@@ -46,17 +46,24 @@ type Config struct {
 	Registry    prometheus.Registerer
 }
 
+// dutiesAtOnce is how many changes of duty are worked on at a time; more wait, as long as their askers do. A
+// shift's whole fleet comes on duty within a second, and whatever else is asked must not stand behind it: this
+// many are less than one commit group.
+const dutiesAtOnce = 64
+
 // Node leads every market of its configuration. Immutable after New; what changes is owned by its leaders.
 type Node struct {
 	cfg     Config
 	leaders map[dispatch.MarketID]*leader
 	metrics *metrics
 	chores  *chores
+	duties  chan struct{} // capacity dutiesAtOnce: holds a token for each change of duty under way
 }
 
 // New makes a node; it does nothing before Start.
 func New(cfg Config) *Node {
-	n := &Node{cfg: cfg, leaders: map[dispatch.MarketID]*leader{}, metrics: newMetrics(cfg.Registry)}
+	n := &Node{cfg: cfg, leaders: map[dispatch.MarketID]*leader{}, metrics: newMetrics(cfg.Registry),
+		duties: make(chan struct{}, dutiesAtOnce)}
 	for _, m := range cfg.Markets {
 		n.leaders[m.ID] = newLeader(n, m)
 	}
@@ -98,6 +105,14 @@ func (n *Node) Reload(ms dispatch.Markets) {
 
 // Do judges one command at its market's leader. A repeat of an idempotency key is given the first answer.
 func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
+	if c.Op == dispatch.OpDuty {
+		select {
+		case n.duties <- struct{}{}:
+			defer func() { <-n.duties }()
+		case <-ctx.Done():
+			return failed(ctx.Err())
+		}
+	}
 	if c.Key.ID != "" {
 		kept, known, err := n.cfg.Store.Answer(ctx, c.By.Sub, c.Key.ID)
 		if err != nil {
