@@ -228,6 +228,9 @@ func (s *server) ready(j store.Journal) error {
 	if s.draining.Load() {
 		return errors.New("draining")
 	}
+	if err := s.node.Ready(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	return j.Ping(ctx)

@@ -62,6 +62,9 @@ func dial(url string, log *slog.Logger, more ...nats.Option) (*Conn, error) {
 	return c, nil
 }
 
+// Connected tells whether the connection stands at this moment.
+func (c *Conn) Connected() bool { return c.nc.IsConnected() }
+
 // Close sends what is buffered and ends the connection.
 func (c *Conn) Close() {
 	if c.nc.IsConnected() {

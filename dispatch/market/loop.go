@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -81,6 +82,8 @@ type Loop struct {
 	quit   chan struct{}   // closed by Stop
 	stop   sync.Once
 	reload chan dispatch.Policy // capacity 0: Reload waits for its turn
+	// leads is true while the core stands on a journal that answers; written by Start and the goroutine.
+	leads atomic.Bool
 
 	// What follows is owned by the goroutine.
 
@@ -146,6 +149,19 @@ func (l *Loop) Reload(p dispatch.Policy) {
 	select {
 	case l.reload <- p:
 	case <-l.done:
+	}
+}
+
+// Leads tells whether the loop runs and commits: not before Start, not once it stops, and not while it tries
+// to take the market again from a journal that is away. It knows of the journal by its last commit.
+func (l *Loop) Leads() bool {
+	select {
+	case <-l.quit:
+		return false
+	case <-l.done:
+		return false
+	default:
+		return l.leads.Load()
 	}
 }
 

@@ -33,6 +33,7 @@ func (l *Loop) restart(ctx context.Context, lease dispatch.Lease) error {
 	l.forming = nil
 	l.cfg.Recovered(r)
 	l.step(Tick{}, nil)
+	l.leads.Store(true)
 	l.cfg.Log.Info("market recovered", "market", l.cfg.Market.ID, "epoch", lease.Epoch, "batch", lease.Batch,
 		"seq", r.Seq, "open_orders", len(r.Orders), "live_offers", len(r.Offers), "drivers", len(r.Duties))
 	return nil
@@ -51,6 +52,7 @@ func (l *Loop) settle(err error) bool {
 		}
 		return true
 	}
+	l.leads.Store(false)
 	l.cfg.Log.Error("commit failed", "market", l.cfg.Market.ID, "batch", g.batch.Batch,
 		"transitions", len(g.batch.Events), "error", err)
 	lease, tries, ok := l.retake()
@@ -68,6 +70,7 @@ func (l *Loop) settle(err error) bool {
 		case lease.Batch == g.batch.Batch+1:
 			// The group is in after all: only the acknowledgement was lost. The core stands as it is.
 			l.lease = lease
+			l.leads.Store(true)
 			l.release(g)
 			return true
 		}

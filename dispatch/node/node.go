@@ -93,6 +93,21 @@ func (n *Node) Stop(ctx context.Context) {
 	}
 }
 
+// Ready tells why this node should be given no traffic, nil when it should: every market is led and commits,
+// and the bus is connected. How far the relays are behind does not count: what they have to publish waits in
+// the history, and metrics tell of it.
+func (n *Node) Ready() error {
+	for _, m := range n.cfg.Markets {
+		if !n.leaders[m.ID].loop.Leads() {
+			return fmt.Errorf("market %s is not led here at present", m.ID)
+		}
+	}
+	if !n.cfg.Bus.Connected() {
+		return errors.New("the bus is not connected")
+	}
+	return nil
+}
+
 // Reload gives the markets that are led here new policies; markets cannot come or go while the node runs.
 func (n *Node) Reload(ms dispatch.Markets) {
 	for _, m := range ms {

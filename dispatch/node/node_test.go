@@ -24,6 +24,7 @@ type city struct {
 	node  *node.Node
 	clock *dispatch.Manual
 	store store.Journal
+	bus   *bus.Conn
 	// notices and positions are what the bus brought.
 	notices   chan *dispatch.Notice
 	positions chan *dispatch.Position
@@ -57,6 +58,7 @@ func newCity(t *testing.T) *city {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
+	c.bus = conn
 	stop, err := conn.Subscribe(dispatch.Listener{
 		Event:     func(*dispatch.Event) {},
 		Notice:    func(n *dispatch.Notice) { c.notices <- n },
@@ -74,7 +76,11 @@ func newCity(t *testing.T) *city {
 	if err := c.node.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.node.Stop(context.Background()) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // where the store is away, nothing can be published
+		defer cancel()
+		c.node.Stop(ctx)
+	})
 	return c
 }
 
@@ -267,6 +273,60 @@ func TestNode_RedispatchesWhenTheDriverIsLost(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the order still is %s", o.State)
+		}
+	}
+}
+
+func TestNode_Ready(t *testing.T) {
+	t.Run("is_true_from_start_to_stop", func(t *testing.T) {
+		c := newCity(t)
+		if err := c.node.Ready(); err != nil {
+			t.Errorf("started, it says %v", err)
+		}
+		c.node.Stop(t.Context())
+		if c.node.Ready() == nil {
+			t.Error("stopped, it says it is ready")
+		}
+	})
+	t.Run("is_false_before_start", func(t *testing.T) {
+		c := newCity(t)
+		idle := node.New(node.Config{
+			Markets: dispatch.DefaultMarkets(), Store: c.store, Bus: c.bus, ETA: eta.Default(), Clock: c.clock,
+			Wall: dispatch.Wall{}, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
+		})
+		if idle.Ready() == nil {
+			t.Error("it says it is ready")
+		}
+	})
+	t.Run("is_false_while_the_store_is_away", func(t *testing.T) {
+		c := newCity(t)
+		if err := c.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the market says it is not led", func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			c.node.Do(ctx, ride("o1", ""))
+			return c.node.Ready() != nil
+		})
+	})
+	t.Run("is_false_while_the_bus_is_away", func(t *testing.T) {
+		c := newCity(t)
+		c.bus.Close()
+		if c.node.Ready() == nil {
+			t.Error("it says it is ready")
+		}
+	})
+}
+
+// until asks again until the answer is yes.
+func until(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(patience); !yes(); <-again.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came about that %s", what)
 		}
 	}
 }
