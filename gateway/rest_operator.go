@@ -15,11 +15,18 @@ import (
 //go:embed openapi.json
 var openAPI []byte
 
+// asyncAPI describes the socket as it is; a test compares it with the messages, the wire's structs, the policy
+// and the limits.
+//
+//go:embed asyncapi.json
+var asyncAPI []byte
+
 func (s *Server) operatorEndpoints() []endpoint {
 	eps := []endpoint{
 		{method: http.MethodGet, path: "/healthz", serve: s.getHealth},
 		{method: http.MethodGet, path: "/readyz", serve: s.getReady},
-		{method: http.MethodGet, path: "/openapi.json", raw: http.HandlerFunc(serveOpenAPI)},
+		{method: http.MethodGet, path: "/openapi.json", raw: serveDocument(openAPI)},
+		{method: http.MethodGet, path: "/asyncapi.json", raw: serveDocument(asyncAPI)},
 	}
 	if s.cfg.HideMetrics {
 		return eps
@@ -43,7 +50,9 @@ func (s *Server) getReady(*call) (answer, *dispatch.Error) {
 	return success(wire.Health{Status: "ready"})
 }
 
-func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(openAPI) // a client that has gone cannot be told
+func serveDocument(document []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document) // a client that has gone cannot be told
+	}
 }

@@ -220,6 +220,7 @@ func TestServer_reads(t *testing.T) {
 		{"", "/readyz", `"ready"`},
 		{"", "/metrics", "hexfleet_http_requests_total"},
 		{"", "/openapi.json", `"openapi"`},
+		{"", "/asyncapi.json", `"asyncapi"`},
 	} {
 		t.Run(strings.ReplaceAll(c.who, " ", "_")+c.call, func(t *testing.T) {
 			got := restDo(t, h, c.who, "GET "+c.call, "")
