@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/dispatch/sim"
+	"github.com/hexfleet/hexfleet/dispatch/sim/actor"
 	"github.com/hexfleet/hexfleet/gateway/auth"
 	"github.com/hexfleet/hexfleet/gateway/client/fleet"
 	"github.com/hexfleet/hexfleet/gateway/wire"
@@ -19,25 +21,38 @@ import (
 // loadCmd plays a fleet against a running server.
 type loadCmd struct {
 	secretFlags
-	URL       string        `help:"The server." default:"http://127.0.0.1:8080"`
-	Drivers   int           `help:"How many drivers to make up (default: 100)." placeholder:"N"`
-	Rate      float64       `help:"Made-up orders a wall second (default: 1)." placeholder:"R"`
-	Duration  time.Duration `help:"How long made-up orders are placed, wall time (default: 1m)." placeholder:"D"`
-	Seed      uint64        `help:"Seed of what is made up and of the drivers' chances." default:"1"`
-	Trips     string        `help:"Trip file: recorded rides are the orders, at the server's time scale." placeholder:"FILE"`
-	Sessions  string        `help:"Session file: the drivers' shifts. Goes with --trips." placeholder:"FILE"`
-	Instances string        `help:"Meal instances: not built yet, refused." placeholder:"FILE"`
-	Instance  string        `help:"Which of the meal instances." placeholder:"I"`
-	Market    string        `help:"The market (default: the one that holds the first pickup; for made-up demand the first one listed)." placeholder:"M"`
-	From      string        `help:"First instant of the trips played, RFC 3339 (default: the first trip's)." placeholder:"T"`
-	To        string        `help:"Instant before which trips are played, RFC 3339 (default: after the last trip)." placeholder:"T"`
-	JSON      bool          `name:"json" help:"Print the report as one JSON object."`
+	URL    string `help:"The server." default:"http://127.0.0.1:8080"`
+	Market string `help:"The market (default: the one that holds the first pickup; for made-up demand the first one listed)." placeholder:"M"`
+	Seed   uint64 `help:"Seed of what is made up and of every chance." default:"1"`
+	JSON   bool   `name:"json" help:"Print the report as one JSON object."`
+
+	Drivers  int           `group:"Made-up demand" help:"How many drivers to make up (default: 100)." placeholder:"N"`
+	Rate     float64       `group:"Made-up demand" help:"Orders a wall second (default: 1)." placeholder:"R"`
+	Duration time.Duration `group:"Made-up demand" help:"How long orders are placed, wall time (default: 1m)." placeholder:"D"`
+
+	Trips     string `group:"Recorded demand" help:"Trip file: recorded rides are the orders, at the server's time scale. With --instances the orders of meal instances." placeholder:"FILE"`
+	Sessions  string `group:"Recorded demand" help:"Session file: the drivers' shifts. Free drivers cruise to where trips of the file began and ended before --from (with fewer than 100 of those: to where any of it begins, which is foresight). With --instances the couriers, who stay where they are." placeholder:"FILE"`
+	Instances string `group:"Recorded demand" help:"Meal instances: the orders are deliveries, speed and service times are this file's." placeholder:"FILE"`
+	Instance  string `group:"Recorded demand" help:"Which of the instances: its seed (default: the only one)." placeholder:"I"`
+	From      string `group:"Recorded demand" help:"First instant played (default: the first trip's): RFC 3339 or, with --instances, the time from the beginning of the day, such as 10h30m; +D counts from the first trip." placeholder:"T"`
+	To        string `group:"Recorded demand" help:"Instant before which is played (default: after the last trip): as --from; +D counts from --from, so +3h plays three hours." placeholder:"T"`
+
+	Decline      float64       `group:"Conduct" help:"Chance that a driver declines an offer, 0 to 1." placeholder:"P"`
+	Ignore       float64       `group:"Conduct" help:"Chance that a driver leaves an offer unanswered." placeholder:"P"`
+	DriverCancel float64       `group:"Conduct" help:"Chance that a driver gives an order back on the way to the pickup." placeholder:"P"`
+	NoShow       float64       `group:"Conduct" help:"Chance that nobody comes to the pickup, so that the driver cancels after the market's wait." placeholder:"P"`
+	Patience     time.Duration `group:"Conduct" help:"How long a rider waits for a driver before it cancels, market time (default: for ever)." placeholder:"D"`
+
+	Cut float64       `group:"Network" help:"Share of all sockets cut each wall minute, 0 to 1; each comes back within seconds, drivers with the positions of meanwhile." placeholder:"SHARE"`
+	Lag time.Duration `group:"Network" help:"Delay of what is sent, either way: anything up to this, wall time." placeholder:"D"`
 }
 
 // How the simulated drivers behave; market time.
 const (
 	loadThink   = 2 * time.Second
 	loadService = 20 * time.Second
+	// loadNoShow is what drivers wait at a pickup longer than the market asks: their clock may be a little ahead.
+	loadNoShow = 5 * time.Second
 	// loadPing is wall time: what a driver's app does. It is shortened where the market clock is so fast that
 	// positions would go stale.
 	loadPing = 4 * time.Second
@@ -78,8 +93,9 @@ func (c *loadCmd) Run(ctx context.Context, std stdio) error {
 		market.ID, market.TimeScale, len(plan.Drivers), len(plan.Riders), plan.Length.Round(time.Second))
 	run, err := fleet.New(fleet.Config{
 		URL: c.URL, Token: mint, API: api, Market: string(market.ID),
-		SearchTimeout: seconds(market.Policy.SearchTimeoutS), Plan: plan, Conduct: c.conduct(market),
-		Clock: dispatch.Wall{}, Log: slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		SearchTimeout: seconds(market.Policy.SearchTimeoutS), Plan: plan, Conduct: c.conduct(market, input.meals),
+		Network: fleet.Network{Cut: c.Cut, Lag: c.Lag},
+		Clock:   dispatch.Wall{}, Log: slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, market)
 	if err != nil {
 		return err
@@ -101,16 +117,27 @@ func (c *loadCmd) Run(ctx context.Context, std stdio) error {
 	return nil
 }
 
-// conduct is how the drivers behave: they drive as the engine estimates.
-func (c *loadCmd) conduct(m wire.Market) fleet.Conduct {
+// conduct is how the drivers behave. They drive as the engine estimates; couriers of meal instances as those
+// say.
+func (c *loadCmd) conduct(m wire.Market, meals *sim.Meals) fleet.Conduct {
 	a, b := geo.LatLng{}, geo.LatLng{Lat: 0.1}
 	estimate := eta.Default().Estimate(a, b)
 	ping := min(time.Duration(float64(loadPing)*m.TimeScale), seconds(m.Policy.FreshnessS)/2)
-	return fleet.Conduct{
+	conduct := fleet.Conduct{
 		SpeedMps: float64(estimate.Distance) / estimate.Duration.Seconds(),
 		Circuity: float64(estimate.Distance / geo.Distance(a, b)),
-		Ping:     max(ping, time.Second), Think: loadThink, Service: loadService, Seed: c.Seed,
+		Ping:     max(ping, time.Second), Think: loadThink, PickupService: loadService, DropoffService: loadService,
+		NoShowAfter: seconds(m.Policy.NoShowS) + loadNoShow, Chances: c.chances(), Seed: c.Seed,
 	}
+	if meals != nil {
+		conduct.SpeedMps, conduct.Circuity = meals.SpeedMps, 1
+		conduct.PickupService, conduct.DropoffService = meals.PickupService, meals.DropoffService
+	}
+	return conduct
+}
+
+func (c *loadCmd) chances() actor.Chances {
+	return actor.Chances{Decline: c.Decline, Ignore: c.Ignore, GiveBack: c.DriverCancel, NoShow: c.NoShow}
 }
 
 // market chooses where to play.

@@ -167,13 +167,16 @@ func (c *Client) Welcome() wire.Welcome {
 }
 
 // Drop cuts the connection without a goodbye, as a bad network would; the client comes back by itself.
-func (c *Client) Drop() {
+// Without a connection nothing happens, and false is given.
+func (c *Client) Drop() bool {
 	c.mu.Lock()
 	conn := c.conn
 	c.mu.Unlock()
-	if conn != nil {
-		_ = conn.NetConn().Close()
+	if conn == nil {
+		return false
 	}
+	_ = conn.NetConn().Close()
+	return true
 }
 
 // socketURL makes the address of the socket from that of the server.

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -96,6 +97,45 @@ func TestClient_Do(t *testing.T) {
 		await(t, heard, func(a *wire.Ack) bool { return *a.ID == "never-asked" })
 		if answers.Load() != 1 {
 			t.Errorf("answered %d times, want once", answers.Load())
+		}
+	})
+	t.Run("a_request_is_repeated_under_its_id_and_its_order_is_not_followed", func(t *testing.T) {
+		url := serve(t, func(n int, p *peer) {
+			if n > 0 {
+				p.send(frame{"type": "degraded", "stale": []any{resumed(p.greet("driver", "d"))}})
+				p.drain()
+				return
+			}
+			p.greet("driver", "d")
+			first := p.read()
+			p.ack(first["id"], order("o", "arrived_at_pickup", 4, "d"))
+			p.send(frame{"type": "order", "order": order("o", "completed", 7, "d"), "event": nil})
+			again := p.read()
+			p.ack(again["id"], order("o", "arrived_at_pickup", 4, "d"))
+			if fmt.Sprint(first) != fmt.Sprint(again) {
+				p.t.Errorf("repeated as %v, want %v", again, first)
+			}
+			p.drain()
+		})
+		c, heard := open(t, url, nil)
+		advance := &wire.TripAdvance{OrderID: "o", To: "arrived_at_pickup"}
+		if err := c.Repeat(advance, nil); err == nil {
+			t.Error("a request that was never sent was repeated")
+		}
+		if _, err := c.Do(within(t), advance); err != nil {
+			t.Fatal(err)
+		}
+		await[*wire.OrderUpdate](t, heard, nil)
+		answered := make(chan int64, 1)
+		if err := c.Repeat(advance, func(o *wire.Order, _ error) { answered <- o.Version }); err != nil {
+			t.Fatal(err)
+		}
+		if v := <-answered; v != 4 {
+			t.Errorf("answered with version %d, want 4", v)
+		}
+		c.Drop()
+		if m := await[*wire.Degraded](t, heard, nil); m.Stale[0] != "[]" {
+			t.Errorf("resumed %s, want nothing: the order is over", m.Stale[0])
 		}
 	})
 	t.Run("what_is_no_request_is_an_error", func(t *testing.T) {

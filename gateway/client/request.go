@@ -25,6 +25,8 @@ type request struct {
 	seq   int64
 	// told is called once, with the answer.
 	told func(*wire.Order, error)
+	// repeat tells that its answer is known.
+	repeat bool
 	// attempts and timer belong to the client's goroutine until end.
 	attempts int
 	timer    *time.Timer
@@ -48,34 +50,57 @@ func (r *request) stopTimer() {
 // (unavailable, overloaded, rate_limited) are tried again under the same id, without end. The id is given
 // back; it is a UUIDv7, different in every process and on every call.
 func (c *Client) Start(req Request, done func(*wire.Order, error)) (wire.ID, error) {
+	kind, id, name, err := header(req)
+	if err != nil {
+		return "", err
+	}
 	unique, err := uuid.NewV7()
 	if err != nil {
 		return "", fmt.Errorf("mint request id: %w", err)
 	}
-	r := &request{id: wire.ID(unique.String()), told: done}
-	if r.kind, err = stamp(req, r.id); err != nil {
-		return "", err
+	*kind, *id = name, wire.ID(unique.String())
+	return *id, c.start(req, &request{id: *id, kind: name, told: done})
+}
+
+// Repeat sends a request again that Start has sent and that has been answered, under its id: the server
+// gives the kept answer and does nothing. done is called as by Start; nil for one that does not care. No
+// order is followed for it: the answer tells the order as it once stood.
+func (c *Client) Repeat(req Request, done func(*wire.Order, error)) error {
+	_, id, name, err := header(req)
+	if err != nil {
+		return err
 	}
+	if *id == "" {
+		return fmt.Errorf("client: %T has not been sent yet", req)
+	}
+	return c.start(req, &request{id: *id, kind: name, told: done, repeat: true})
+}
+
+// start sends r, now or with the next connection.
+func (c *Client) start(req Request, r *request) error {
+	var err error
 	if r.frame, err = wire.Encode(req); err != nil {
-		return "", err
+		return err
 	}
 	c.mu.Lock()
 	if c.err != nil {
 		err := c.err
 		c.mu.Unlock()
 		r.done(nil, err)
-		return r.id, nil
+		return nil
 	}
 	c.started++
 	r.seq = c.started
 	c.pending[r.id] = r
 	conn := c.conn
-	c.followRequestLocked(req)
+	if !r.repeat {
+		c.followRequestLocked(req)
+	}
 	c.mu.Unlock()
 	if conn != nil {
 		c.send(conn, r)
 	}
-	return r.id, nil
+	return nil
 }
 
 // Do sends a request and waits for its answer. When ctx ends first the answer is no longer waited for, but
@@ -101,29 +126,27 @@ func (c *Client) Do(ctx context.Context, req Request) (*wire.Order, error) {
 	}
 }
 
-// stamp sets a request's type and id.
-func stamp(req Request, id wire.ID) (kind string, err error) {
+// header gives where a request keeps its type and id, and what its type is to be.
+func header(req Request) (kind *string, id *wire.ID, name string, err error) {
 	switch m := req.(type) {
 	case *wire.OrderCreate:
-		m.Type, m.ID, kind = wire.TypeOrderCreate, id, wire.TypeOrderCreate
+		return &m.Type, &m.ID, wire.TypeOrderCreate, nil
 	case *wire.OrderCancel:
-		m.Type, m.ID, kind = wire.TypeOrderCancel, id, wire.TypeOrderCancel
+		return &m.Type, &m.ID, wire.TypeOrderCancel, nil
 	case *wire.OrderWatch:
-		m.Type, m.ID, kind = wire.TypeOrderWatch, id, wire.TypeOrderWatch
+		return &m.Type, &m.ID, wire.TypeOrderWatch, nil
 	case *wire.OrderUnwatch:
-		m.Type, m.ID, kind = wire.TypeOrderUnwatch, id, wire.TypeOrderUnwatch
+		return &m.Type, &m.ID, wire.TypeOrderUnwatch, nil
 	case *wire.OfferAccept:
-		m.Type, m.ID, kind = wire.TypeOfferAccept, id, wire.TypeOfferAccept
+		return &m.Type, &m.ID, wire.TypeOfferAccept, nil
 	case *wire.OfferDecline:
-		m.Type, m.ID, kind = wire.TypeOfferDecline, id, wire.TypeOfferDecline
+		return &m.Type, &m.ID, wire.TypeOfferDecline, nil
 	case *wire.TripAdvance:
-		m.Type, m.ID, kind = wire.TypeTripAdvance, id, wire.TypeTripAdvance
+		return &m.Type, &m.ID, wire.TypeTripAdvance, nil
 	case *wire.Duty:
-		m.Type, m.ID, kind = wire.TypeDuty, id, wire.TypeDuty
-	default:
-		return "", fmt.Errorf("client: %T is no request", req)
+		return &m.Type, &m.ID, wire.TypeDuty, nil
 	}
-	return kind, nil
+	return nil, nil, "", fmt.Errorf("client: %T is no request", req)
 }
 
 // pendingLocked gives the unanswered requests in the order in which they were started; mu is held.
@@ -183,7 +206,7 @@ func (c *Client) answer(id *wire.ID, order *wire.Order, refusal *Error) {
 		return
 	}
 	delete(c.pending, *id)
-	if order != nil {
+	if order != nil && !r.repeat {
 		c.followAckLocked(order)
 	}
 	c.mu.Unlock()

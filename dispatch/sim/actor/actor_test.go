@@ -26,7 +26,7 @@ func order(version int64, state dispatch.State, driver string, next int, between
 	}
 	stops = append(stops, dispatch.Stop{Type: dispatch.StopDropoff, LatLng: metersNorth(300)})
 	return &actor.Order{
-		ID: "o", Version: version, State: state, Driver: dispatch.DriverID(driver), Stops: stops, NextStop: next,
+		ID: "o", Rider: "r", Version: version, State: state, Driver: dispatch.DriverID(driver), Stops: stops, NextStop: next,
 	}
 }
 
@@ -86,7 +86,8 @@ func play(t *testing.T, a automaton, steps []step) {
 
 func driver(change func(*actor.DriverConfig)) *actor.Driver {
 	cfg := actor.DriverConfig{
-		ID: "d", Market: "lab", SpeedMps: 10, Circuity: 1, Ping: 1000 * time.Second, Service: 5 * time.Second,
+		ID: "d", Market: "lab", SpeedMps: 10, Circuity: 1, Ping: 1000 * time.Second,
+		PickupService: 5 * time.Second, DropoffService: 5 * time.Second,
 		Shifts: []actor.Shift{{On: start, Off: start.Add(time.Hour)}},
 	}
 	if change != nil {
@@ -234,6 +235,55 @@ func TestDriver_Next(t *testing.T) {
 				{1, ok(actor.Online{Market: "lab"}, nil), "at 0 m"},
 				{2, made("f"), "decline f"},
 			},
+		},
+		"one_that_leaves_offers_unanswered": {
+			change: func(c *actor.DriverConfig) { c.Ignore = 1 },
+			steps: []step{
+				{0, actor.Tick{}, "online lab"},
+				{1, ok(actor.Online{Market: "lab"}, nil), "at 0 m"},
+				{2, made("f"), ""},
+				{3, made("f"), ""}, // told again: it stays unanswered
+				{2000, actor.Tick{}, "at 0 m"},
+			},
+		},
+		"one_that_gives_its_order_back_on_the_way": {
+			change: func(c *actor.DriverConfig) { c.GiveBack = 1 },
+			steps: append(assigned(false), []step{
+				{11.999, actor.Tick{}, "cancel o"},
+				{12, ok(actor.Cancel{Order: "o"}, order(4, dispatch.StateSearching, "", 0, false)), ""},
+				{13, made("g"), "accept g"},
+			}...),
+		},
+		"refused_to_give_back_it_asks_and_tries_again": {
+			change: func(c *actor.DriverConfig) { c.GiveBack = 1 },
+			steps: append(assigned(false), []step{
+				{11.999, actor.Tick{}, "cancel o"},
+				{12, refused(actor.Cancel{Order: "o"}, dispatch.CodeInternal), "watch o"},
+				{12, ok(actor.Watch{Order: "o"}, order(3, toPickup, "d", 0, false)), ""},
+				{17, actor.Tick{}, "cancel o"},
+			}...),
+		},
+		"nobody_comes_to_the_pickup": {
+			change: func(c *actor.DriverConfig) { c.NoShow, c.NoShowAfter = 1, 300*time.Second },
+			steps: append(assigned(false), []step{
+				{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+				{12, ok(advance(atPickup), order(4, atPickup, "d", 0, false)), ""},
+				{311, actor.Tick{}, ""},
+				{312, actor.Tick{}, "cancel o"},
+				{312, ok(actor.Cancel{Order: "o"}, order(5, dispatch.StateCancelled, "d", 0, false)), ""},
+				{313, made("g"), "accept g"},
+			}...),
+		},
+		"a_meal_is_waited_for": {
+			change: func(c *actor.DriverConfig) {
+				c.Ready = map[dispatch.RiderID]time.Time{"r": start.Add(100 * time.Second)}
+			},
+			steps: append(assigned(false), []step{
+				{12, actor.Tick{}, "at 100 m, advance o arrived_at_pickup"},
+				{12, ok(advance(atPickup), order(4, atPickup, "d", 0, false)), ""},
+				{99, actor.Tick{}, ""},
+				{100, actor.Tick{}, "advance o en_route_to_dropoff"},
+			}...),
 		},
 		"positions_while_standing_and_driving": {
 			change: func(c *actor.DriverConfig) { c.Ping = 4 * time.Second },

@@ -33,15 +33,29 @@ type DriverConfig struct {
 	Ping time.Duration
 	// Think is the time from an offer to its answer.
 	Think time.Duration
-	// Service is the time at each stop: boarding, loading, paying.
-	Service time.Duration
+	// PickupService is the time at a pickup, DropoffService that at every other stop: boarding, loading, paying.
+	PickupService, DropoffService time.Duration
+	// Ready is when what a rider ordered can be taken along, by rider: a pickup is not left before it. Shared,
+	// never written. A rider that is not in it is ready at once.
+	Ready map[RiderID]time.Time
 	// Haunts are the places to which a free driver cruises, each as likely as another: those where riders are
 	// found. Shared, never written. None: it stays where it is.
 	Haunts []geo.LatLng
-	// Decline is the probability that an offer is declined, 0 to 1.
-	Decline float64
+	Chances
+	// NoShowAfter is how long the driver waits at a pickup for a rider that does not show up.
+	NoShowAfter time.Duration
 	// Seed makes the driver's chances its own.
 	Seed uint64
+}
+
+// Chances are the probabilities of what goes wrong with a driver, each from 0 to 1; Decline + Ignore <= 1.
+type Chances struct {
+	// Decline is that an offer is declined, Ignore that it is left unanswered.
+	Decline, Ignore float64
+	// GiveBack is that an order is given back on the way to its pickup.
+	GiveBack float64
+	// NoShow is that nobody comes to the pickup, so that the driver cancels after the wait.
+	NoShow float64
 }
 
 type duty int
@@ -76,9 +90,11 @@ type Driver struct {
 	// retry is the instant before which nothing is asked again after a refusal.
 	retry time.Time
 	offer offer
-	trip  trip
-	out   []Command
-	wake  alarm
+	// ignored is the offer that it last decided to leave unanswered.
+	ignored OfferID
+	trip    trip
+	out     []Command
+	wake    alarm
 }
 
 // offer is the live offer to be answered at decide; ID "" is none.
@@ -214,14 +230,22 @@ func (d *Driver) leave() {
 }
 
 func (d *Driver) hearOffer(now time.Time, e OfferMade) {
-	if accept, ok := d.asked.(Accept); ok && accept.Offer == e.Offer || d.offer.id == e.Offer {
+	accept, asked := d.asked.(Accept)
+	if asked && accept.Offer == e.Offer || d.offer.id == e.Offer || d.ignored == e.Offer {
 		return // told again
 	}
-	if d.duty != dutyOn || len(d.trip.orders) > 0 || d.rng.Float64() < d.cfg.Decline {
+	if d.duty != dutyOn || len(d.trip.orders) > 0 {
 		d.out = append(d.out, Decline{Offer: e.Offer})
 		return
 	}
-	d.offer = offer{id: e.Offer, decide: now.Add(d.cfg.Think), expires: e.ExpiresAt}
+	switch chance := d.rng.Float64(); {
+	case chance < d.cfg.Decline:
+		d.out = append(d.out, Decline{Offer: e.Offer})
+	case chance < d.cfg.Decline+d.cfg.Ignore:
+		d.ignored = e.Offer
+	default:
+		d.offer = offer{id: e.Offer, decide: now.Add(d.cfg.Think), expires: e.ExpiresAt}
+	}
 }
 
 func (d *Driver) actOffer(now time.Time) {
@@ -256,9 +280,9 @@ func (d *Driver) answered(now time.Time, e Answered) {
 		d.duty = dutyOff
 		d.shift++
 	case Advance:
-		if e.Code != "" { // it knows less than the server: ask how the order stands
-			d.trip.unsure = to.Order
-		}
+		d.refusedStep(to.Order, e.Code)
+	case Cancel:
+		d.refusedStep(to.Order, e.Code)
 	case Watch:
 		switch e.Code {
 		case "":
@@ -275,6 +299,13 @@ func (d *Driver) answered(now time.Time, e Answered) {
 	}
 	if e.Order != nil {
 		d.told(now, e.Order)
+	}
+}
+
+// refusedStep asks how an order stands of which the driver knows less than the server.
+func (d *Driver) refusedStep(id OrderID, code Code) {
+	if code != "" {
+		d.trip.unsure = id
 	}
 }
 

@@ -15,6 +15,8 @@ type trip struct {
 	// step is what the driver is doing, due when it is done.
 	step step
 	due  time.Time
+	// giveUp is the reason for which the order is cancelled when the step is due; "" for going on.
+	giveUp string
 	// unsure is the order on which the server contradicted; "" for none.
 	unsure OrderID
 	// done are the orders that were taken away, with the version that did it, so that a late message does
@@ -91,14 +93,18 @@ func (d *Driver) actTrip(now time.Time) {
 	o := &d.trip.orders[0]
 	to, goal := nextStep(o)
 	if s := (step{o.ID, o.State, o.NextStop}); s != d.trip.step {
-		d.trip.step = s
-		d.trip.due = now.Add(d.cfg.Service)
+		d.trip.step, d.trip.giveUp = s, ""
 		if goal != nil {
-			d.place = d.place.drive(now, *goal, d.cfg.SpeedMps, d.cfg.Circuity)
-			d.trip.due = d.place.end
+			d.setOut(now, o, *goal)
+		} else {
+			d.serve(now, o)
 		}
 	}
 	if !d.due(now, d.trip.due) {
+		return
+	}
+	if d.trip.giveUp != "" {
+		d.ask(Cancel{Order: o.ID, Reason: d.trip.giveUp})
 		return
 	}
 	if goal != nil {
@@ -106,6 +112,41 @@ func (d *Driver) actTrip(now time.Time) {
 	}
 	d.ask(Advance{Order: o.ID, To: to})
 }
+
+// The reasons for which a driver cancels.
+const (
+	reasonGivenBack = "driver changed its mind"
+	// reasonNoShow is the contract's: it closes the order rather than search anew.
+	reasonNoShow = "no_show"
+)
+
+// setOut begins the drive to goal; by chance the driver gives up on the way to a pickup.
+func (d *Driver) setOut(now time.Time, o *Order, goal geo.LatLng) {
+	d.place = d.place.drive(now, goal, d.cfg.SpeedMps, d.cfg.Circuity)
+	d.trip.due = d.place.end
+	if o.State == dispatch.StateEnRouteToPickup && d.happens(d.cfg.GiveBack) {
+		d.trip.giveUp = reasonGivenBack
+		d.trip.due = now.Add(time.Duration(d.rng.Float64() * float64(d.place.end.Sub(now))))
+	}
+}
+
+// serve begins the wait at a stop; by chance nobody comes to a pickup.
+func (d *Driver) serve(now time.Time, o *Order) {
+	switch {
+	case o.State != dispatch.StateArrivedAtPickup:
+		d.trip.due = now.Add(d.cfg.DropoffService)
+	case d.happens(d.cfg.NoShow):
+		d.trip.giveUp, d.trip.due = reasonNoShow, now.Add(d.cfg.NoShowAfter)
+	default:
+		d.trip.due = now.Add(d.cfg.PickupService)
+		if ready := d.cfg.Ready[o.Rider]; ready.After(d.trip.due) {
+			d.trip.due = ready
+		}
+	}
+}
+
+// happens is true with a probability; the driver's chances go on only where there is one.
+func (d *Driver) happens(p float64) bool { return p > 0 && d.rng.Float64() < p }
 
 // nextStep gives the state that follows and the place to drive to first; nil means to wait here.
 func nextStep(o *Order) (to State, goal *geo.LatLng) {

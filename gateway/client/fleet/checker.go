@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch/sim/actor"
 	"github.com/hexfleet/hexfleet/gateway/wire"
@@ -18,6 +20,11 @@ type Checker struct {
 	seqs map[seqKey]wire.ID
 	// histories are what Replay goes through.
 	histories []wire.Event
+	// trails are the positions that each driver sent of late, by its sub.
+	trails map[string]*trail
+	// late is how much newer than the end of a driver's work its position may be, market time: the two come
+	// from different places in the server.
+	late time.Duration
 }
 
 type seqKey struct {
@@ -35,6 +42,9 @@ type record struct {
 	rider int64
 	// history is the number of versions read back, -1 before.
 	history int64
+	// drivers are all that ever had it; positions the instants of those that its rider was told.
+	drivers   []string
+	positions []time.Time
 }
 
 // snapshot is what stands in an order at one version, as far as parties must agree on it.
@@ -43,9 +53,13 @@ type snapshot struct {
 	next          int
 }
 
-// NewChecker makes one that has seen nothing.
-func NewChecker() *Checker {
-	return &Checker{orders: map[wire.ID]*record{}, seqs: map[seqKey]wire.ID{}}
+// NewChecker makes one that has seen nothing, for a server whose market clock runs scale times as fast as
+// the wall clock.
+func NewChecker(scale float64) *Checker {
+	return &Checker{
+		orders: map[wire.ID]*record{}, seqs: map[seqKey]wire.ID{}, trails: map[string]*trail{},
+		late: max(lateMarket, time.Duration(scale*float64(lateWall))),
+	}
 }
 
 // Broken are the promises seen broken so far.
@@ -72,6 +86,9 @@ func (c *Checker) state(o *wire.Order) {
 			o.Version, o.State, o.NextStop, len(o.Stops))
 	}
 	r := c.record(o.ID)
+	if driver := deref(o.DriverID); driver != "" && !slices.Contains(r.drivers, driver) {
+		r.drivers = append(r.drivers, driver)
+	}
 	now := snapshot{state: o.State, driver: deref(o.DriverID), next: o.NextStop}
 	before, known := r.states[o.Version]
 	r.states[o.Version] = now
@@ -132,11 +149,26 @@ func deref[T ~string](s *T) string {
 	return string(*s)
 }
 
-func sameEvent(a, b *wire.Event) bool {
-	return eventText(a) == eventText(b)
+// plainEvent is an event by value, for comparison.
+type plainEvent struct {
+	order, market, by, driver, offer     wire.ID
+	version, seq, at                     int64
+	kind, from, to, role, reason         string
+	hasBy, hasDriver, hasOffer, hasCause bool
 }
 
-// eventText writes an event for comparison and for people.
+func plain(e *wire.Event) plainEvent {
+	return plainEvent{
+		order: e.OrderID, market: e.Market, version: e.Version, seq: e.Seq, at: e.At.UnixMilli(),
+		kind: e.Type, from: deref(e.From), to: e.To, role: e.By.Role, reason: deref(e.Reason),
+		by: wire.ID(deref(e.By.Sub)), driver: wire.ID(deref(e.DriverID)), offer: wire.ID(deref(e.OfferID)),
+		hasBy: e.By.Sub != nil, hasDriver: e.DriverID != nil, hasOffer: e.OfferID != nil, hasCause: e.Reason != nil,
+	}
+}
+
+func sameEvent(a, b *wire.Event) bool { return plain(a) == plain(b) }
+
+// eventText writes an event for people.
 func eventText(e *wire.Event) string {
 	data, err := wire.Encode(e)
 	if err != nil {

@@ -95,7 +95,7 @@ type scene struct {
 }
 
 func newScene() scene {
-	c := fleet.NewChecker()
+	c := fleet.NewChecker(1)
 	s := scene{c, c.Party("rider", "r"), c.Party("driver", "d")}
 	s.rider.Heard(&wire.Welcome{Role: "rider", Sub: "r"})
 	s.driver.Heard(&wire.Welcome{Role: "driver", Sub: "d"})
@@ -118,7 +118,11 @@ func TestChecker_honest_story(t *testing.T) {
 	s.tell(1, 3)
 	s.driver.Heard(ackOf("accept", ptr(orderAt("o", 3))))
 	s.driver.Heard(toldAt("o", 3))
-	s.rider.Heard(&wire.DriverPosition{OrderID: "o", Timestamp: wire.TimeOf(at)})
+	for i := range 3 {
+		s.driver.Placed(wire.Point{Lat: 0.1, Timestamp: wire.TimeOf(at.Add(time.Duration(i) * time.Second))})
+	}
+	s.rider.Heard(&wire.DriverPosition{OrderID: "o", Lat: 0.1, Timestamp: wire.TimeOf(at.Add(time.Second))})
+	s.rider.Heard(&wire.DriverPosition{OrderID: "o", Lat: 9, Timestamp: wire.TimeOf(at.Add(-time.Second))}) // sent by a life before
 	s.driver.Sent(at, wire.TypeTripAdvance, "advance")
 	s.driver.Heard(&client.Disconnected{})
 	s.driver.Heard(&wire.Welcome{Role: "driver", Sub: "d"})
@@ -263,9 +267,27 @@ var lies = map[string]struct {
 		s.driver.Heard(toldAt("o", 3))
 		s.driver.Heard(&wire.DriverPosition{OrderID: "o", Timestamp: wire.TimeOf(at)})
 	}},
-	"a_position_after_the_ride": {fleet.Private, "after its work had ended", func(s scene) {
+	"a_position_after_the_ride": {fleet.Private, "when none was at work", func(s scene) {
 		s.tell(1, 6)
 		s.rider.Heard(&wire.DriverPosition{OrderID: "o", Timestamp: wire.TimeOf(at.Add(time.Minute))})
+		s.checker.History("o", historyOf("o", 6), false)
+	}},
+	"a_position_before_a_driver_was_found": {fleet.Private, "when none was at work", func(s scene) {
+		s.tell(1, 6)
+		s.rider.Heard(&wire.DriverPosition{OrderID: "o", Timestamp: wire.TimeOf(at.Add(-time.Minute))})
+		s.checker.History("o", historyOf("o", 6), false)
+	}},
+	"a_position_of_another_driver": {fleet.Private, "where no driver of the order said it was", func(s scene) {
+		s.tell(1, 3)
+		for i := range 3 {
+			s.driver.Placed(wire.Point{Lat: 0.1, Timestamp: wire.TimeOf(at.Add(2 * time.Duration(i) * time.Second))})
+		}
+		s.rider.Heard(&wire.DriverPosition{OrderID: "o", Lat: 0.2, Timestamp: wire.TimeOf(at.Add(3 * time.Second))})
+	}},
+	"a_position_where_the_driver_was_not": {fleet.Private, "where no driver of the order said it was", func(s scene) {
+		s.tell(1, 3)
+		s.driver.Placed(wire.Point{Lat: 0.1, Timestamp: wire.TimeOf(at)})
+		s.rider.Heard(&wire.DriverPosition{OrderID: "o", Lat: 0.2, Timestamp: wire.TimeOf(at)})
 	}},
 	"an_offer_to_a_rider": {fleet.Private, "rider r was sent an offer", func(s scene) {
 		s.rider.Heard(&wire.Offer{OfferID: "f"})
@@ -288,6 +310,16 @@ var lies = map[string]struct {
 	"a_repeat_is_answered_otherwise": {fleet.Answered, "was answered", func(s scene) {
 		s.rider.Sent(at, wire.TypeOrderCreate, "create")
 		s.rider.Heard(ackOf("create", ptr(orderAt("p", 1))))
+	}},
+	"a_repeat_tells_the_order_as_it_stands_now": {fleet.Answered, "was answered", func(s scene) {
+		s.rider.Sent(at, wire.TypeOrderCreate, "create")
+		s.rider.Heard(ackOf("create", ptr(orderAt("o", 2))))
+	}},
+	"a_repeat_tells_another_detail": {fleet.Answered, "was answered", func(s scene) {
+		o := orderAt("o", 1)
+		o.PickupETA = ptr(wire.TimeOf(at))
+		s.rider.Sent(at, wire.TypeOrderCreate, "create")
+		s.rider.Heard(ackOf("create", &o))
 	}},
 	"a_kept_refusal_becomes_an_ack": {fleet.Answered, `"error taken", then "ack`, func(s scene) {
 		s.driver.Sent(at, wire.TypeOfferAccept, "a")
@@ -338,6 +370,22 @@ var lies = map[string]struct {
 	"a_history_that_does_not_follow_from_itself": {fleet.Lawful, `leaves "scheduled", but version 1 entered "searching"`, func(s scene) {
 		events := historyOf("o", 2)
 		events[1].From = ptr("scheduled")
+		s.checker.History("o", events, false)
+	}},
+	"the_history_names_another_driver_than_was_told": {fleet.Single, `told with driver "d", the history says "e"`, func(s scene) {
+		s.rider.Heard(stateOnly("o", 3))
+		events := historyOf("o", 3)
+		events[2].DriverID = ptr(wire.ID("e"))
+		s.checker.History("o", events, false)
+	}},
+	"a_seq_goes_back": {fleet.Lawful, "version 2 has seq 1", func(s scene) {
+		events := historyOf("o", 2)
+		events[0].Seq, events[1].Seq = 2, 1
+		s.checker.History("o", events, false)
+	}},
+	"the_market_clock_goes_back": {fleet.Lawful, "version 2 has seq 2", func(s scene) {
+		events := historyOf("o", 2)
+		events[1].At = wire.TimeOf(at)
 		s.checker.History("o", events, false)
 	}},
 	"a_rider_was_not_told_the_end": {fleet.Complete, "up to version 5 of 6", func(s scene) {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch/sim/actor"
@@ -17,14 +18,16 @@ type driver struct {
 	offers map[actor.OfferID]wire.ID
 }
 
-func (f *Fleet) newDriver(i int) *driver {
+func (f *Fleet) newDriver(i int, ready map[actor.RiderID]time.Time) *driver {
 	p := f.cfg.Plan.Drivers[i]
 	d := &driver{
-		automaton: f.cfg.Conduct.driver(f.cfg.Plan, i, f.cfg.Market, f.start), offers: map[actor.OfferID]wire.ID{},
+		automaton: f.cfg.Conduct.driver(f.cfg.Plan, i, f.cfg.Market, f.start, ready),
+		offers:    map[actor.OfferID]wire.ID{},
 	}
 	d.seat = seat{
 		fleet: f, role: "driver", sub: p.ID, party: f.checker.Party("driver", p.ID), actor: d.automaton,
 		wheel: f.wheels[i%len(f.wheels)], sees: d.sees, does: d.does,
+		line: f.newLine(2 * uint64(i)), rng: rand.New(rand.NewPCG(f.cfg.Conduct.Seed, 2*uint64(i))),
 	}
 	d.alarm = newAlarm(d.ring)
 	return d
@@ -87,12 +90,13 @@ const linger = 3 * time.Second
 // rideAhead is how long before its order a rider connects, wall time.
 const rideAhead = time.Second
 
-func (f *Fleet) newRider(i int) *rider {
-	p := f.cfg.Plan.Riders[i]
+// newRider makes the i-th rider.
+func (f *Fleet) newRider(i int, p RiderPlan) *rider {
 	r := &rider{automaton: p.rider(f.cfg.Market, f.start)}
 	r.seat = seat{
 		fleet: f, role: "rider", sub: p.ID, party: f.checker.Party("rider", p.ID), actor: r.automaton,
 		wheel: f.wheels[i%len(f.wheels)], sees: r.sees, does: r.does,
+		line: f.newLine(2*uint64(i) + 1), rng: rand.New(rand.NewPCG(f.cfg.Conduct.Seed, 2*uint64(i)+1)),
 	}
 	r.alarm = newAlarm(r.ring)
 	r.leave = newAlarm(r.close)

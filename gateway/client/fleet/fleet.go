@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -25,6 +26,8 @@ type Config struct {
 	SearchTimeout time.Duration
 	Plan          Plan
 	Conduct       Conduct
+	// Network is how bad the network is; its zero value leaves it as it is.
+	Network Network
 	// Clock is the wall clock.
 	Clock Clock
 	Log   *slog.Logger
@@ -58,11 +61,14 @@ type Fleet struct {
 	checker *Checker
 	drivers []*driver
 	riders  []*rider
+	seats   []*seat   // of all of them
 	start   time.Time // market instant of the first order
 	stop    time.Time // market instant of the last
 	cancel  context.CancelCauseFunc
 
 	ack, offer, accept *histogram
+	// cuts counts sockets that were cut on purpose, repeats requests sent once more after their answer.
+	cuts, repeats atomic.Int64
 
 	// mu guards what follows and the books of the riders.
 	mu      sync.Mutex
@@ -79,6 +85,9 @@ func New(cfg Config, m wire.Market) (*Fleet, error) {
 	if err := cfg.Conduct.validate(); err != nil {
 		return nil, err
 	}
+	if err := cfg.Network.validate(); err != nil {
+		return nil, err
+	}
 	if !(m.TimeScale > 0) {
 		return nil, fmt.Errorf("fleet: the server tells a time scale of %v", m.TimeScale)
 	}
@@ -88,7 +97,7 @@ func New(cfg Config, m wire.Market) (*Fleet, error) {
 		}
 	}
 	f := &Fleet{
-		cfg: cfg, clock: newMarketClock(cfg.Clock, m.ServerTime.Time, m.TimeScale), checker: NewChecker(),
+		cfg: cfg, clock: newMarketClock(cfg.Clock, m.ServerTime.Time, m.TimeScale), checker: NewChecker(m.TimeScale),
 		ack: newHistogram(), offer: newHistogram(), accept: newHistogram(),
 		phase: "connecting", accepts: map[acceptance]time.Time{},
 	}
@@ -111,7 +120,12 @@ func (f *Fleet) Run(ctx context.Context) (Report, error) {
 	for _, w := range f.wheels {
 		turning.Go(func() { w.run(wheels) })
 	}
+	network, mend := context.WithCancel(play)
+	var cutting sync.WaitGroup
+	cutting.Go(func() { f.cutSockets(network) })
 	f.play(play)
+	mend()
+	cutting.Wait()
 	failed := context.Cause(play)
 	if failed == nil {
 		failed = f.unsent()
@@ -159,9 +173,11 @@ func (f *Fleet) board() {
 	ready := now.Add(time.Duration(len(f.cfg.Plan.Drivers))*step + f.clock.market(warmUp))
 	f.start, f.stop = ready, ready.Add(f.cfg.Plan.Length)
 	early := f.clock.market(rideAhead)
+	meals := f.cfg.Plan.ready(f.start)
 	for i := range f.cfg.Plan.Drivers {
-		d := f.newDriver(i)
+		d := f.newDriver(i, meals)
 		f.drivers = append(f.drivers, d)
+		f.seats = append(f.seats, &d.seat)
 		if wake := d.automaton.Wake(); !wake.IsZero() {
 			opens := wake.Add(-early)
 			if soonest := now.Add(time.Duration(i) * step); opens.Before(soonest) {
@@ -171,8 +187,9 @@ func (f *Fleet) board() {
 		}
 	}
 	for i := range f.cfg.Plan.Riders {
-		r := f.newRider(i)
+		r := f.newRider(i, f.cfg.Plan.Riders[i])
 		f.riders = append(f.riders, r)
+		f.seats = append(f.seats, &r.seat)
 		r.wheel.set(r.alarm, r.automaton.Wake().Add(-early))
 	}
 }
@@ -253,5 +270,6 @@ func (f *Fleet) report() Report {
 	return Report{
 		Orders: f.countLocked(), Broken: broken,
 		OrderAck: f.ack.latency(), OrderOffer: f.offer.latency(), AcceptTold: f.accept.latency(),
+		Cuts: f.cuts.Load(), Repeats: f.repeats.Load(),
 	}
 }

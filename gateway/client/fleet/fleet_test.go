@@ -41,7 +41,7 @@ func config(t *testing.T, url string) fleet.Config {
 		Token:   func(role, sub string) (string, error) { return role + " " + sub, nil },
 		API:     &fleet.API{URL: url, HTTP: &http.Client{Transport: transport}, Token: func() (string, error) { return "x", nil }},
 		Plan:    fleet.Plan{Length: 30 * time.Second},
-		Conduct: fleet.Conduct{SpeedMps: 20, Circuity: 1, Ping: 10 * time.Second, Think: time.Second, Service: time.Second, Seed: 1},
+		Conduct: fleet.Conduct{SpeedMps: 20, Circuity: 1, Ping: 10 * time.Second, Think: time.Second, PickupService: time.Second, DropoffService: time.Second, Seed: 1},
 	}
 	for i := range 5 {
 		cfg.Plan.Drivers = append(cfg.Plan.Drivers, fleet.DriverPlan{
@@ -174,7 +174,12 @@ func TestNew(t *testing.T) {
 		"Circuity": func(c *fleet.Config) { c.Conduct.Circuity = 0.9 },
 		"Ping":     func(c *fleet.Config) { c.Conduct.Ping = 0 },
 		"Think":    func(c *fleet.Config) { c.Conduct.Think = -1 },
-		"Decline":  func(c *fleet.Config) { c.Conduct.Decline = 1.5 },
+		"Decline":  func(c *fleet.Config) { c.Conduct.Chances.Decline = 1.5 },
+		"together": func(c *fleet.Config) { c.Conduct.Chances.Decline, c.Conduct.Chances.Ignore = 0.6, 0.6 },
+		"GiveBack": func(c *fleet.Config) { c.Conduct.Chances.GiveBack = -0.1 },
+		"NoShow":   func(c *fleet.Config) { c.Conduct.Chances.NoShow = 2 },
+		"Cut":      func(c *fleet.Config) { c.Network.Cut = 1.1 },
+		"Lag":      func(c *fleet.Config) { c.Network.Lag = time.Minute },
 		"twice":    func(c *fleet.Config) { c.Plan.Drivers = append(c.Plan.Drivers, c.Plan.Drivers[0]) },
 	} {
 		cfg := config(t, "http://x")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/hexfleet/hexfleet/dispatch/sim/actor"
 	"github.com/hexfleet/hexfleet/gateway/wire"
 )
 
@@ -58,9 +59,17 @@ func (c *Checker) History(id wire.ID, events []wire.Event, following bool) {
 					e.Version, deref(e.From), events[i-1].Version, events[i-1].To)
 			}
 		}
+		if told, known := r.states[e.Version]; known && actor.State(e.To).Assigned() && told.driver != deref(e.DriverID) {
+			c.broken.add(Single, id, "version %d was told with driver %q, the history says %q", e.Version, told.driver, deref(e.DriverID))
+		}
+		if i > 0 && (e.Seq <= events[i-1].Seq || e.At.Before(events[i-1].At.Time)) {
+			c.broken.add(Lawful, id, "version %d has seq %d of %v, version %d before it %d of %v", e.Version, e.Seq, e.At.Time,
+				events[i-1].Version, events[i-1].Seq, events[i-1].At.Time)
+		}
 		c.seq(e)
 	}
 	c.future(id, r)
+	c.atWork(id, r, events)
 	if following && r.rider < r.history {
 		c.broken.add(Complete, id, "its rider was told up to version %d of %d", r.rider, r.history)
 	}
@@ -107,7 +116,7 @@ func (c *Checker) Replay(capacity int) {
 			held[before]--
 			delete(driver, e.OrderID)
 		}
-		if e.DriverID == nil || endsWork(e.To) || e.To == "offered" || e.To == "scheduled" {
+		if e.DriverID == nil || !actor.State(e.To).Assigned() {
 			continue
 		}
 		driver[e.OrderID] = *e.DriverID

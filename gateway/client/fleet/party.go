@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"github.com/hexfleet/hexfleet/gateway/client"
@@ -11,10 +12,6 @@ import (
 // answerWithin is how long a request on a living connection may wait for its answer, wall time, before that
 // counts as none.
 const answerWithin = 30 * time.Second
-
-// lateBy is how much newer than the end of a driver's work its position may be, market time: the two come
-// from different places in the server.
-const lateBy = 5 * time.Second
 
 // Party is what the checker knows of one client; guarded by the Checker's mu.
 type Party struct {
@@ -32,7 +29,6 @@ type Party struct {
 type last struct {
 	version int64
 	mine    bool // by then it was a party
-	closed  time.Time
 }
 
 // asked is one request.
@@ -121,7 +117,7 @@ func (p *Party) ack(m *wire.Ack) {
 		c.state(m.Order)
 		r := c.record(m.Order.ID)
 		r.acked = max(r.acked, m.Order.Version)
-		text = fmt.Sprintf("ack of %s, version %d, %s", m.Order.ID, m.Order.Version, m.Order.State)
+		text = fmt.Sprintf("ack of %s, version %d, %s, digest %x", m.Order.ID, m.Order.Version, m.Order.State, digest(m.Order))
 		p.mayKnow(m.Order)
 	}
 	if m.ID == nil {
@@ -133,6 +129,15 @@ func (p *Party) ack(m *wire.Ack) {
 		c.broken.add(Single, orderID(m.Order), "driver %s accepted, but the order is not its own", p.sub)
 	}
 	p.answer(*m.ID, text, a == nil || a.kind != wire.TypeOrderWatch)
+}
+
+// digest tells whole orders apart.
+func digest(o *wire.Order) uint64 {
+	h := fnv.New64a()
+	if data, err := wire.Encode(o); err == nil { // it was decoded: it can be encoded
+		_, _ = h.Write(data) // it never fails
+	}
+	return h.Sum64()
 }
 
 func orderID(o *wire.Order) wire.ID {
@@ -188,16 +193,10 @@ func (p *Party) update(m *wire.OrderUpdate) {
 	} else {
 		p.eventTold(m, before, known)
 	}
-	now := last{version: max(before.version, o.Version), mine: mine, closed: before.closed}
-	if m.Event != nil && endsWork(o.State) {
-		now.closed = m.Event.At.Time
-	} else if !endsWork(o.State) {
-		now.closed = time.Time{}
-	}
 	if p.role == "driver" && !mine {
 		delete(p.told, o.ID) // it may be told again from an event that gives it back
 	} else {
-		p.told[o.ID] = now
+		p.told[o.ID] = last{version: max(before.version, o.Version), mine: mine}
 	}
 	if p.role == "rider" {
 		r := c.record(o.ID)
@@ -231,15 +230,6 @@ func (p *Party) isMine(o *wire.Order) bool {
 	return true
 }
 
-// endsWork tells whether no driver works on an order in this state.
-func endsWork(state string) bool {
-	switch state {
-	case "completed", "cancelled", "returned", "no_driver", "searching":
-		return true
-	}
-	return false
-}
-
 func (p *Party) offer(m *wire.Offer) {
 	c := p.checker
 	if p.role != "driver" {
@@ -250,20 +240,6 @@ func (p *Party) offer(m *wire.Offer) {
 	}
 	if p.withdrawn[m.OfferID] {
 		c.broken.add(Lawful, m.Order.ID, "offer %s was made to %s after its withdrawal", m.OfferID, p.sub)
-	}
-}
-
-// position checks that the order is the rider's own and a driver works on it.
-func (p *Party) position(m *wire.DriverPosition) {
-	c := p.checker
-	known, ok := p.told[m.OrderID]
-	if p.role != "rider" || !ok || !known.mine {
-		c.broken.add(Private, m.OrderID, "%s %s was told where the driver is", p.role, p.sub)
-		return
-	}
-	if !known.closed.IsZero() && m.Timestamp.Sub(known.closed) > lateBy {
-		c.broken.add(Private, m.OrderID, "rider %s was told where the driver was %v after its work had ended",
-			p.sub, m.Timestamp.Sub(known.closed))
 	}
 }
 

@@ -41,6 +41,8 @@ type RiderPlan struct {
 	At    time.Duration
 	Kind  string
 	Stops []wire.Stop
+	// Ready is when what it ordered can be taken along; 0 for at once.
+	Ready time.Duration
 	// Patience is how long the rider waits for a driver; 0 for ever.
 	Patience time.Duration
 }
@@ -51,10 +53,14 @@ type Conduct struct {
 	SpeedMps, Circuity float64
 	// Ping is the time between two positions of a driver.
 	Ping time.Duration
-	// Think is the time from an offer to its answer, Service the one at each stop.
-	Think, Service time.Duration
-	// Decline is the probability that an offer is declined, 0 to 1.
-	Decline float64
+	// Think is the time from an offer to its answer.
+	Think time.Duration
+	// PickupService is the time at a pickup, DropoffService that at every other stop.
+	PickupService, DropoffService time.Duration
+	// NoShowAfter is how long a driver waits for a rider that does not come: the market's no_show_s at least.
+	NoShowAfter time.Duration
+	// Chances are what goes wrong with drivers.
+	Chances actor.Chances
 	// Seed makes the chances of a run its own.
 	Seed uint64
 }
@@ -67,19 +73,24 @@ func (c Conduct) validate() error {
 		return errors.New("fleet: Circuity must be at least 1")
 	case c.Ping <= 0:
 		return errors.New("fleet: Ping must be above 0")
-	case c.Think < 0 || c.Service < 0:
-		return errors.New("fleet: Think and Service must not be negative")
-	case !(c.Decline >= 0 && c.Decline <= 1):
-		return errors.New("fleet: Decline must be from 0 to 1")
+	case c.Think < 0 || c.PickupService < 0 || c.DropoffService < 0 || c.NoShowAfter < 0:
+		return errors.New("fleet: Think, PickupService, DropoffService and NoShowAfter must not be negative")
+	case !share(c.Chances.Decline) || !share(c.Chances.Ignore) || !share(c.Chances.Decline+c.Chances.Ignore):
+		return errors.New("fleet: Decline and Ignore must be from 0 to 1, and together at most 1")
+	case !share(c.Chances.GiveBack) || !share(c.Chances.NoShow):
+		return errors.New("fleet: GiveBack and NoShow must be from 0 to 1")
 	}
 	return nil
 }
 
+func share(p float64) bool { return p >= 0 && p <= 1 }
+
 // driver makes the i-th driver's automaton; start is the market instant of the start.
-func (c Conduct) driver(p Plan, i int, market string, start time.Time) *actor.Driver {
+func (c Conduct) driver(p Plan, i int, market string, start time.Time, ready map[actor.RiderID]time.Time) *actor.Driver {
 	cfg := actor.DriverConfig{
 		ID: actor.DriverID(p.Drivers[i].ID), Market: actor.MarketID(market), SpeedMps: c.SpeedMps, Circuity: c.Circuity,
-		Ping: c.Ping, Think: c.Think, Service: c.Service, Decline: c.Decline, Seed: c.Seed + uint64(i), Haunts: p.Haunts,
+		Ping: c.Ping, Think: c.Think, PickupService: c.PickupService, DropoffService: c.DropoffService, Ready: ready,
+		Chances: c.Chances, NoShowAfter: c.NoShowAfter, Seed: c.Seed + uint64(i), Haunts: p.Haunts,
 	}
 	for _, s := range p.Drivers[i].Shifts {
 		shift := actor.Shift{On: start.Add(s.On), At: s.At}
@@ -89,6 +100,17 @@ func (c Conduct) driver(p Plan, i int, market string, start time.Time) *actor.Dr
 		cfg.Shifts = append(cfg.Shifts, shift)
 	}
 	return actor.NewDriver(cfg)
+}
+
+// ready is when what riders ordered can be taken along, by rider; start is the market instant of the start.
+func (p Plan) ready(start time.Time) map[actor.RiderID]time.Time {
+	ready := map[actor.RiderID]time.Time{}
+	for _, r := range p.Riders {
+		if r.Ready > 0 {
+			ready[actor.RiderID(r.ID)] = start.Add(r.Ready)
+		}
+	}
+	return ready
 }
 
 func (p RiderPlan) rider(market string, start time.Time) *actor.Rider {

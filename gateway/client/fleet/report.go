@@ -16,6 +16,10 @@ type Report struct {
 	OrderAck   Latency `json:"order_ack_ms"`
 	OrderOffer Latency `json:"order_offer_ms"`
 	AcceptTold Latency `json:"accept_told_ms"`
+	// Cuts counts sockets that were cut on purpose, Repeats requests that were sent once more after their
+	// answer.
+	Cuts    int64 `json:"cuts"`
+	Repeats int64 `json:"repeats"`
 }
 
 // Orders counts orders as they stand.

@@ -1,6 +1,9 @@
 package fleet
 
 import (
+	"errors"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +26,8 @@ type seat struct {
 	party     *Party
 	wheel     *wheel
 	alarm     *alarm
-	// tap sees each command and message before it is acted upon; nil for none.
+	line      *line
+	// sees and does see each message and command before it is acted upon.
 	sees func(client.Message)
 	does func(actor.Command)
 
@@ -32,7 +36,24 @@ type seat struct {
 	client *client.Client
 	now    time.Time // the last instant given to the actor: it never goes back
 	closed bool
+	// rng is for the seat's own chances.
+	rng *rand.Rand
+	// repeats are the alarms of requests that are to be sent once more.
+	repeats []*alarm
+
+	// sending guards unsent, and keeps the points in their order; taken before mu, never after.
+	sending sync.Mutex
+	// unsent are the positions that wait for a connection, the newest last, at most wire.MaxPoints.
+	unsent []wire.Point
 }
+
+const (
+	// repeated is the share of requests that are sent once more, under the same id, after their answer: the
+	// answer must be the same.
+	repeated = 0.02
+	// repeatWithin is how long after the answer that is at most, wall time.
+	repeatWithin = 10 * time.Second
+)
 
 // open connects; the client goes on by itself.
 func (s *seat) open() error {
@@ -44,7 +65,7 @@ func (s *seat) open() error {
 	f := s.fleet
 	c, err := client.Open(client.Config{
 		URL: f.cfg.URL, Token: func() (string, error) { return f.cfg.Token(s.role, s.sub) },
-		Handle: s.handle, Log: f.cfg.Log, Dialer: f.cfg.Dialer,
+		Handle: s.handle, Log: f.cfg.Log, Dialer: s.line.dialer(f.cfg.Dialer),
 		Sent: func(kind string, id wire.ID) { s.party.Sent(f.cfg.Clock.Now(), kind, id) },
 	})
 	if err != nil {
@@ -111,11 +132,13 @@ func (s *seat) next(ev actor.Event) {
 // do sends a command; its answer is an event.
 func (s *seat) do(c *client.Client, command actor.Command) {
 	if t, ok := command.(actor.Telemetry); ok {
-		c.Telemetry(point(t))
+		s.place(c, point(t))
 		return
 	}
 	s.does(command)
-	_, err := c.Start(request(command), func(order *wire.Order, err error) {
+	req := request(command)
+	_, err := c.Start(req, func(order *wire.Order, err error) {
+		s.perhapsAgain(c, req, err)
 		if ev, ok := answered(command, order, err); ok {
 			s.next(ev)
 		}
@@ -125,12 +148,68 @@ func (s *seat) do(c *client.Client, command actor.Command) {
 	}
 }
 
+// place sends a position, with those before it that found no connection.
+func (s *seat) place(c *client.Client, p wire.Point) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if len(s.unsent) == wire.MaxPoints {
+		s.unsent = append(s.unsent[:0], s.unsent[1:]...)
+	}
+	s.unsent = append(s.unsent, p)
+	s.party.Placed(p)
+	if c.Telemetry(s.unsent...) {
+		s.unsent = s.unsent[:0]
+	}
+}
+
+// perhapsAgain is there for a request whose answer the server must keep: by chance it is sent once more, a
+// while later. The checker compares the answers.
+func (s *seat) perhapsAgain(c *client.Client, req client.Request, err error) {
+	if refusal, ok := errors.AsType[*client.Error](err); err != nil && !(ok && kept(refusal.Code)) {
+		return
+	}
+	if _, read := req.(*wire.OrderWatch); read {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.rng.Float64() >= repeated {
+		return
+	}
+	f := s.fleet
+	again := newAlarm(nil)
+	again.ring = func() {
+		s.mu.Lock()
+		s.repeats = slices.DeleteFunc(s.repeats, func(a *alarm) bool { return a == again })
+		s.mu.Unlock()
+		f.repeats.Add(1)
+		f.fail(c.Repeat(req, nil))
+	}
+	s.repeats = append(s.repeats, again)
+	s.wheel.set(again, f.clock.Now().Add(f.clock.market(time.Duration(s.rng.Float64()*float64(repeatWithin)))))
+}
+
+// cut cuts the connection for a while; false when there is none.
+func (s *seat) cut(away time.Duration) bool {
+	s.mu.Lock()
+	c := s.client
+	s.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	s.line.cut(s.fleet.cfg.Clock.Now().Add(away))
+	return c.Drop()
+}
+
 // close ends the seat; its client's goroutine has ended when close returns.
 func (s *seat) close() {
 	s.mu.Lock()
 	c := s.client
 	s.closed = true
 	s.wheel.set(s.alarm, time.Time{})
+	for _, again := range s.repeats {
+		s.wheel.set(again, time.Time{})
+	}
 	s.mu.Unlock()
 	if c != nil {
 		s.party.Finish(s.fleet.cfg.Clock.Now())

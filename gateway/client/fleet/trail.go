@@ -1,0 +1,108 @@
+package fleet
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch/sim/actor"
+	"github.com/hexfleet/hexfleet/gateway/wire"
+)
+
+const (
+	// lateMarket and lateWall are how much newer than the end of a driver's work its position may be, the
+	// longer of the two counts: an event takes its way through the stream.
+	lateMarket, lateWall = 5 * time.Second, 2 * time.Second
+	// staleBy is how much older than the beginning of a driver's work its position may be, market time: by
+	// default an order is given to a driver whose last position is no older than that.
+	staleBy = time.Minute
+	// trailLength is how many positions of a driver are kept: a rider is told of one within seconds.
+	trailLength = 128
+)
+
+// trail is the positions that a driver sent of late, the oldest overwritten; guarded by the Checker's mu.
+type trail struct {
+	points []wire.Point
+	next   int // the place of the next one
+}
+
+func (t *trail) add(p wire.Point) {
+	if len(t.points) < trailLength {
+		t.points = append(t.points, p)
+		return
+	}
+	t.points[t.next] = p
+	t.next = (t.next + 1) % trailLength
+}
+
+// denies tells whether a position of the trail's time cannot be this driver's: it sent another one at that
+// instant, or none between an earlier and a later one.
+func (t *trail) denies(at time.Time, lat, lng float64) bool {
+	var before, after bool
+	for i := range t.points {
+		p := &t.points[i]
+		switch p.Timestamp.Compare(at) {
+		case 0:
+			if p.Lat == lat && p.Lng == lng {
+				return false
+			}
+			before, after = true, true
+		case -1:
+			before = true
+		case 1:
+			after = true
+		}
+	}
+	return before && after
+}
+
+// Placed hears of a position before the party sends it.
+func (p *Party) Placed(point wire.Point) {
+	c := p.checker
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trails[p.sub] == nil {
+		c.trails[p.sub] = &trail{}
+	}
+	c.trails[p.sub].add(point)
+}
+
+// position checks that the order is the rider's own and that the place is one where a driver of the order
+// said it was. Whether the driver was at work then is seen in the history.
+func (p *Party) position(m *wire.DriverPosition) {
+	c := p.checker
+	known, ok := p.told[m.OrderID]
+	if p.role != "rider" || !ok || !known.mine {
+		c.broken.add(Private, m.OrderID, "%s %s was told where the driver is", p.role, p.sub)
+		return
+	}
+	r := c.record(m.OrderID)
+	r.positions = append(r.positions, m.Timestamp.Time)
+	denied := func(driver string) bool {
+		t := c.trails[driver]
+		return t != nil && t.denies(m.Timestamp.Time, m.Lat, m.Lng)
+	}
+	if len(r.drivers) > 0 && !slices.ContainsFunc(r.drivers, func(d string) bool { return !denied(d) }) {
+		c.broken.add(Private, m.OrderID, "rider %s was told the place (%v, %v) of %v, where no driver of the order said it was",
+			p.sub, m.Lat, m.Lng, m.Timestamp.Time)
+	}
+}
+
+// atWork checks that the positions told to the rider are of a time when a driver worked on the order; mu is
+// held.
+func (c *Checker) atWork(id wire.ID, r *record, events []wire.Event) {
+	for _, at := range r.positions {
+		fits := func(i int) bool {
+			e := &events[i]
+			return actor.State(e.To).Assigned() && !at.Before(e.At.Add(-staleBy)) &&
+				(i+1 == len(events) || !at.After(events[i+1].At.Add(c.late)))
+		}
+		worked := false
+		for i := range events {
+			worked = worked || fits(i)
+		}
+		if !worked {
+			c.broken.add(Private, id, "its rider was told where a driver was at %v, when none was at work for it", at)
+			return
+		}
+	}
+}
