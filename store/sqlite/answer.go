@@ -3,7 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -36,22 +36,28 @@ func (j *Journal) writeAnswers(ctx context.Context, tx *sql.Tx, answers []dispat
 	return nil
 }
 
-// Answer implements store.History.
+// Answer implements store.History. A key may be known in several markets, when a repeat named another before
+// the first answer was kept: the earliest counts. They are not sorted by SQLite, which would build a table.
 func (j *Journal) Answer(ctx context.Context, sub, key string) (dispatch.Answer, bool, error) {
-	var a dispatch.Answer
-	var kept bool
-	err := j.read("read answer", func(db *sql.DB) error {
-		var digest []byte
-		err := db.QueryRowContext(ctx, `
+	var all []dispatch.Answer
+	err := j.read(ctx, "read answer", func(ctx context.Context, db *sql.Conn) error {
+		var err error
+		all, err = list(ctx, db, scanAnswer, `
 SELECT market, sub, key, digest, code, detail, field, order_id, version, at FROM answers
-WHERE sub = ? AND key = ? AND at > ? ORDER BY at LIMIT 1`, sub, key, store.Micros(j.wall.Now().Add(-store.KeepFor))).
-			Scan(&a.Market, &a.Sub, &a.Key.ID, &digest, opt(&a.Code), opt(&a.Detail), opt(&a.Field),
-				opt(&a.Order), &a.Version, when(&a.At))
-		copy(a.Key.Digest[:], digest)
-		if kept = err == nil; errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
+WHERE sub = ? AND key = ? AND at > ?`, sub, key, store.Micros(j.wall.Now().Add(-store.KeepFor)))
 		return err
 	})
-	return a, kept, err
+	if err != nil || len(all) == 0 {
+		return dispatch.Answer{}, false, err
+	}
+	return slices.MinFunc(all, func(a, b dispatch.Answer) int { return a.At.Compare(b.At) }), true, nil
+}
+
+func scanAnswer(row scanner) (dispatch.Answer, error) {
+	var a dispatch.Answer
+	var digest []byte
+	err := row.Scan(&a.Market, &a.Sub, &a.Key.ID, &digest, opt(&a.Code), opt(&a.Detail), opt(&a.Field),
+		opt(&a.Order), &a.Version, when(&a.At))
+	copy(a.Key.Digest[:], digest)
+	return a, err
 }

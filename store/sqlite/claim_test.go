@@ -119,8 +119,8 @@ func TestJournal_Claim(t *testing.T) {
 func claimed(t *testing.T, j *Journal) int {
 	t.Helper()
 	var n int
-	err := j.read("count", func(db *sql.DB) error {
-		return db.QueryRowContext(t.Context(), `SELECT count(*) FROM drivers WHERE claim_market = 'sf'`).Scan(&n)
+	err := j.read(t.Context(), "count", func(ctx context.Context, db *sql.Conn) error {
+		return db.QueryRowContext(ctx, `SELECT count(*) FROM drivers WHERE claim_market = 'sf'`).Scan(&n)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // Anchor implements store.Journal.
 func (j *Journal) Anchor(ctx context.Context) (dispatch.Anchor, error) {
 	var a dispatch.Anchor
-	err := j.read("read anchor", func(db *sql.DB) error {
+	err := j.read(ctx, "read anchor", func(ctx context.Context, db *sql.Conn) error {
 		err := db.QueryRowContext(ctx, `SELECT wall, market, scale FROM clock`).
 			Scan(when(&a.Wall), when(&a.Market), &a.Scale)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -26,7 +26,7 @@ func (j *Journal) Anchor(ctx context.Context) (dispatch.Anchor, error) {
 // Latest implements store.Journal.
 func (j *Journal) Latest(ctx context.Context) (time.Time, error) {
 	var at time.Time
-	err := j.read("read latest instant", func(db *sql.DB) error {
+	err := j.read(ctx, "read latest instant", func(ctx context.Context, db *sql.Conn) error {
 		return db.QueryRowContext(ctx, `SELECT max(at) FROM markets`).Scan(when(&at))
 	})
 	return at, err

@@ -63,7 +63,7 @@ func scanDuty(row scanner) (dispatch.Duty, error) {
 // Duty implements store.Duties.
 func (j *Journal) Duty(ctx context.Context, d dispatch.DriverID) (dispatch.Duty, error) {
 	var duty dispatch.Duty
-	err := j.read("read duty", func(db *sql.DB) error {
+	err := j.read(ctx, "read duty", func(ctx context.Context, db *sql.Conn) error {
 		var err error
 		duty, err = scanDuty(db.QueryRowContext(ctx, selectDuties+`WHERE id = ? AND version > 0`, d))
 		return found(err, "driver")

@@ -114,7 +114,7 @@ func scanEvent(row scanner) (dispatch.Event, error) {
 // OrderAt implements store.History.
 func (j *Journal) OrderAt(ctx context.Context, id dispatch.OrderID, v int64) (dispatch.Order, error) {
 	var e dispatch.Event
-	err := j.read("read order as it stood", func(db *sql.DB) error {
+	err := j.read(ctx, "read order as it stood", func(ctx context.Context, db *sql.Conn) error {
 		var err error
 		e, err = scanEvent(db.QueryRowContext(ctx,
 			selectEvents+`WHERE e.subject_id = ? AND e.subject = 'order' AND e.version = ?`, id, v))
@@ -129,7 +129,7 @@ func (j *Journal) OrderAt(ctx context.Context, id dispatch.OrderID, v int64) (di
 // OrderEvents implements store.History.
 func (j *Journal) OrderEvents(ctx context.Context, id dispatch.OrderID, after int64, limit int) ([]dispatch.Event, error) {
 	var events []dispatch.Event
-	err := j.read("read events of order", func(db *sql.DB) error {
+	err := j.read(ctx, "read events of order", func(ctx context.Context, db *sql.Conn) error {
 		var err error
 		events, err = list(ctx, db, scanEvent, selectEvents+
 			`WHERE e.subject_id = ? AND e.subject = 'order' AND e.version > ? ORDER BY e.version LIMIT ?`,
@@ -145,7 +145,7 @@ func (j *Journal) OrderEvents(ctx context.Context, id dispatch.OrderID, after in
 // MarketEvents implements store.Relay.
 func (j *Journal) MarketEvents(ctx context.Context, m dispatch.MarketID, after int64, limit int) ([]dispatch.Event, error) {
 	var events []dispatch.Event
-	err := j.read("read events of market", func(db *sql.DB) error {
+	err := j.read(ctx, "read events of market", func(ctx context.Context, db *sql.Conn) error {
 		var err error
 		events, err = list(ctx, db, scanEvent, selectEvents+
 			`WHERE e.market = ? AND e.seq > ? ORDER BY e.seq LIMIT ?`, m, after, max(limit, 0))

@@ -27,7 +27,7 @@ RETURNING epoch, batch`, m).Scan(&lease.Epoch, &lease.Batch)
 // Recover implements store.Leads. It reads one snapshot.
 func (j *Journal) Recover(ctx context.Context, m dispatch.MarketID) (dispatch.Recovery, error) {
 	var r dispatch.Recovery
-	err := j.read("recover market", func(db *sql.DB) error {
+	err := j.read(ctx, "recover market", func(ctx context.Context, db *sql.Conn) error {
 		tx, err := db.BeginTx(ctx, nil)
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ ORDER BY id`, m)
 // Cursor implements store.Relay.
 func (j *Journal) Cursor(ctx context.Context, m dispatch.MarketID) (int64, error) {
 	var seq int64
-	err := j.read("read cursor", func(db *sql.DB) error {
+	err := j.read(ctx, "read cursor", func(ctx context.Context, db *sql.Conn) error {
 		return found(db.QueryRowContext(ctx, `SELECT cursor FROM markets WHERE id = ?`, m).Scan(&seq), "market")
 	})
 	return seq, err

@@ -65,7 +65,7 @@ func scanOffer(row scanner) (dispatch.Offer, error) {
 // Offer implements store.History.
 func (j *Journal) Offer(ctx context.Context, id dispatch.OfferID) (dispatch.Offer, error) {
 	var o dispatch.Offer
-	err := j.read("read offer", func(db *sql.DB) error {
+	err := j.read(ctx, "read offer", func(ctx context.Context, db *sql.Conn) error {
 		var err error
 		o, err = scanOffer(db.QueryRowContext(ctx, selectOffers+`WHERE id = ? AND (state = 'live' OR ended_wall > ?)`,
 			id, store.Micros(j.wall.Now().Add(-store.KeepFor))))
@@ -77,7 +77,7 @@ func (j *Journal) Offer(ctx context.Context, id dispatch.OfferID) (dispatch.Offe
 // LiveOffers implements store.History.
 func (j *Journal) LiveOffers(ctx context.Context, d dispatch.DriverID) ([]dispatch.Offer, error) {
 	var offers []dispatch.Offer
-	err := j.read("read live offers", func(db *sql.DB) error {
+	err := j.read(ctx, "read live offers", func(ctx context.Context, db *sql.Conn) error {
 		var err error
 		offers, err = list(ctx, db, scanOffer, selectOffers+`WHERE driver_id = ? AND state = 'live' ORDER BY id`, d)
 		return err

@@ -79,7 +79,7 @@ func scanOrder(row scanner) (dispatch.Order, error) {
 // Order implements store.History.
 func (j *Journal) Order(ctx context.Context, id dispatch.OrderID) (dispatch.Order, error) {
 	var o dispatch.Order
-	err := j.read("read order", func(db *sql.DB) error {
+	err := j.read(ctx, "read order", func(ctx context.Context, db *sql.Conn) error {
 		var err error
 		o, err = scanOrder(db.QueryRowContext(ctx, selectOrders+`WHERE o.id = ?`, id))
 		return found(err, "order")
@@ -113,7 +113,7 @@ func (j *Journal) Orders(ctx context.Context, f dispatch.OrderFilter) ([]dispatc
 		query += `WHERE ` + strings.Join(where, ` AND `)
 	}
 	var orders []dispatch.Order
-	err := j.read("list orders", func(db *sql.DB) error {
+	err := j.read(ctx, "list orders", func(_ context.Context, db *sql.Conn) error {
 		var err error
 		orders, err = list(ctx, db, scanOrder, query+` ORDER BY o.id DESC LIMIT ?`, append(args, max(f.Limit, 0))...)
 		return err
@@ -145,7 +145,7 @@ func (j *Journal) OwnOrders(ctx context.Context, by dispatch.Actor, since time.T
 		return nil, nil // no order is another's own
 	}
 	var orders []dispatch.Order
-	err := j.read("read own orders", func(db *sql.DB) error {
+	err := j.read(ctx, "read own orders", func(ctx context.Context, db *sql.Conn) error {
 		var err error
 		orders, err = list(ctx, db, scanOrder, selectOrders+`WHERE `+party+` = ?1 AND o.closed_at IS NULL
 UNION ALL `+selectOrders+`WHERE `+party+` = ?1 AND o.closed_at >= ?2

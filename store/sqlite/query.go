@@ -8,7 +8,7 @@ import (
 // scanner is a row to be read: *sql.Row or *sql.Rows.
 type scanner interface{ Scan(into ...any) error }
 
-// querier is what reads: the pool of readers or one read transaction.
+// querier is what reads: a reader or one transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row

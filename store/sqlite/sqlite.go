@@ -106,7 +106,7 @@ func (j *Journal) open(ctx context.Context, dir string, log *slog.Logger) error 
 
 // Ping implements store.Journal.
 func (j *Journal) Ping(ctx context.Context) error {
-	return j.read("ping", func(db *sql.DB) error {
+	return j.read(ctx, "ping", func(ctx context.Context, db *sql.Conn) error {
 		var n int
 		return db.QueryRowContext(ctx, `SELECT count(*) FROM clock`).Scan(&n)
 	})
@@ -131,14 +131,21 @@ func (j *Journal) Close() error {
 	return errors.Join(errs...)
 }
 
-// read runs a read; doing says what for.
-func (j *Journal) read(doing string, do func(*sql.DB) error) error {
+// read runs a read; doing says what for. ctx ends the wait for a reader only: the context that do is given does
+// not end, because a query under one that may takes a goroutine or two, a third of its cost. A query that may
+// have to look at many rows is asked under the caller's.
+func (j *Journal) read(ctx context.Context, doing string, do func(context.Context, *sql.Conn) error) error {
 	j.life.RLock()
 	defer j.life.RUnlock()
 	if j.closed {
 		return away(doing, sql.ErrConnDone)
 	}
-	if err := do(j.reader); err != nil {
+	conn, err := j.reader.Conn(ctx)
+	if err != nil {
+		return away(doing, fmt.Errorf("wait for a reader: %w", err))
+	}
+	defer conn.Close()
+	if err := do(context.WithoutCancel(ctx), conn); err != nil {
 		return away(doing, err)
 	}
 	return nil
