@@ -38,6 +38,7 @@ type tinyCity struct {
 	offers  map[string]wire.ID // by offer id
 	answers map[string]any     // by request id
 	wasCut  map[string]bool
+	batches []int // the sizes of the telemetry messages
 	seq     int64
 }
 
@@ -125,6 +126,9 @@ func (c *tinyCity) heard(role, sub string, m map[string]any) bool {
 	defer c.mu.Unlock()
 	id, _ := m["id"].(string)
 	kind := m["type"].(string)
+	if points, ok := m["points"].([]any); ok {
+		c.batches = append(c.batches, len(points))
+	}
 	if id == "" || kind == c.deaf {
 		return true
 	}

@@ -1,0 +1,66 @@
+package fleet_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hexfleet/hexfleet/gateway/client/fleet"
+	"github.com/hexfleet/hexfleet/gateway/wire"
+)
+
+func TestFleet_network(t *testing.T) {
+	t.Run("sockets_cut_again_and_again", func(t *testing.T) {
+		t.Parallel()
+		city := newTinyCity(t)
+		cfg := config(t, city.url)
+		cfg.Network.Cut = 1
+		cfg.Plan.Length = 10 * time.Minute // six wall seconds, in which ten of a hundred sockets are cut
+		for i := range 100 {
+			cfg.Plan.Drivers = append(cfg.Plan.Drivers, fleet.DriverPlan{
+				ID: fmt.Sprint("more", i), Shifts: []fleet.ShiftPlan{{Open: true}},
+			})
+		}
+		r, err := play(t, city, cfg)
+		if err != nil || r.Orders.Acked != 8 || len(r.Broken) != 0 || r.Cuts == 0 {
+			t.Errorf("got %+v, %v, want sockets cut, 8 orders acknowledged and nothing broken", r, err)
+		}
+		city.mu.Lock()
+		defer city.mu.Unlock()
+		if most := slices.Max(city.batches); most < 2 || most > wire.MaxPoints {
+			t.Errorf("the largest batch had %d positions, want those of the time without network in one", most)
+		}
+	})
+	t.Run("frames_come_late_and_in_order", func(t *testing.T) {
+		t.Parallel()
+		city := newTinyCity(t)
+		cfg := config(t, city.url)
+		cfg.Network.Lag = 100 * time.Millisecond
+		r, err := play(t, city, cfg)
+		if err != nil || r.Orders.PickedUp != 8 || len(r.Broken) != 0 {
+			t.Errorf("got %+v, %v, want 8 orders picked up, nothing broken", r, err)
+		}
+		if r.OrderAck.Max < 10 { // eight there and backs of 0 to 200 ms each
+			t.Errorf("the slowest answer took %v ms: there was no lag", r.OrderAck.Max)
+		}
+	})
+}
+
+func TestFleet_repeats(t *testing.T) {
+	t.Parallel()
+	city := newTinyCity(t)
+	cfg := config(t, city.url)
+	cfg.Plan.Length = 5 * time.Minute
+	cfg.Plan.Riders = nil
+	for i := range 60 {
+		cfg.Plan.Riders = append(cfg.Plan.Riders, fleet.RiderPlan{
+			ID: fmt.Sprint("r", i), At: time.Duration(i) * 5 * time.Second, Kind: "ride",
+			Stops: []wire.Stop{{Type: "pickup"}, {Type: "dropoff", Lat: 0.005}},
+		})
+	}
+	r, err := play(t, city, cfg)
+	if err != nil || len(r.Broken) != 0 || r.Repeats == 0 {
+		t.Errorf("got %+v, %v, want some requests repeated and nothing broken", r, err)
+	}
+}
