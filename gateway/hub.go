@@ -38,8 +38,9 @@ func newHub(c Config, met *metrics, d *duties) *hub {
 	}
 }
 
-// start subscribes, then reads where each market stands: whatever is published in between is either in the
-// cursor or in the lane.
+// start subscribes, then reads where each market stands: whatever is committed later is published into the
+// lane. What was committed before is no news to any socket, for each will read its present from the history;
+// but after a crash the relay publishes some of it again.
 func (h *hub) start(ctx context.Context) error {
 	stop, err := h.cfg.Feed.Subscribe(dispatch.Listener{
 		Event:     func(e *dispatch.Event) { h.lane(e.Market).push(e) },
@@ -54,13 +55,30 @@ func (h *hub) start(ctx context.Context) error {
 	h.stops = stop
 	h.mu.Unlock()
 	for _, m := range h.cfg.Markets() {
-		seq, err := h.cfg.History.Cursor(ctx, m.ID)
+		seq, err := h.latest(ctx, m.ID)
 		if err != nil {
-			return fmt.Errorf("read the cursor of market %s: %w", m.ID, err)
+			return fmt.Errorf("read where market %s stands: %w", m.ID, err)
 		}
 		h.lane(m.ID).begin(seq)
 	}
 	return nil
+}
+
+// latest gives the seq of a market's last committed event. It reads on from the relay's cursor, which is
+// seldom far behind.
+func (h *hub) latest(ctx context.Context, m dispatch.MarketID) (int64, error) {
+	seq, err := h.cfg.History.Cursor(ctx, m)
+	for err == nil {
+		var events []dispatch.Event
+		events, err = h.cfg.History.MarketEvents(ctx, m, seq, page)
+		if len(events) > 0 {
+			seq = events[len(events)-1].Seq
+		}
+		if len(events) < page {
+			break
+		}
+	}
+	return seq, err
 }
 
 // stop ends the subscription and the lanes, and waits for them.
