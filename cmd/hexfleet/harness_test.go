@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -44,8 +45,26 @@ type process struct {
 	cmd  *exec.Cmd
 	dir  string
 	url  string
-	logs *bytes.Buffer
+	logs *logs
 	exit chan error
+}
+
+// logs is what a process has said on standard error; it may be read while the process runs.
+type logs struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // hexfleet prepares a copy of this binary as the program.
@@ -58,7 +77,7 @@ func hexfleet(args ...string) *exec.Cmd {
 // serve starts a server on the data dir and a port of its own, and waits until it is ready.
 func serve(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, dir: dir, logs: &bytes.Buffer{}, exit: make(chan error, 1)}
+	p := &process{t: t, dir: dir, logs: &logs{}, exit: make(chan error, 1)}
 	p.cmd = hexfleet(append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0"}, args...)...)
 	p.cmd.Stderr = p.logs
 	out, err := p.cmd.StdoutPipe()
@@ -173,8 +192,8 @@ func (p *process) rest(method, path, token, body string, headers ...string) answ
 type sock struct {
 	t    *testing.T
 	conn *websocket.Conn
-	// seen are the frames that wait passed over.
-	seen []object
+	// seen are the frames that wait passed over, all is everything that came.
+	seen, all []object
 }
 
 // dial opens a socket and authenticates it by its first frame; it returns after welcome.
@@ -232,6 +251,7 @@ func (s *sock) next() (object, int) {
 	if err := json.Unmarshal(data, &frame); err != nil {
 		s.t.Fatalf("server sent %q: %v", data, err)
 	}
+	s.all = append(s.all, frame)
 	return frame, 0
 }
 

@@ -22,7 +22,7 @@ func onDuty(p *process, sub string, lat, lng float64) *sock {
 	p.t.Helper()
 	d := p.dial(p.token(dispatch.RoleDriver, sub))
 	d.acked(object{"type": "duty", "id": "duty-" + sub, "state": "online", "market": "sf"})
-	d.acked(object{"type": "telemetry", "id": "fix-" + sub, "points": []object{point(lat, lng, time.Now())}})
+	d.acked(object{"type": "telemetry", "id": "fix-" + sub, "points": []object{point(lat, lng, p.now())}})
 	return d
 }
 
