@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -49,6 +50,25 @@ func TestEncodeEvent(t *testing.T) {
 		}
 		if bytes.Contains(b, []byte("barred-one")) {
 			t.Errorf("the envelope tells who is barred: %s", b)
+		}
+	})
+	t.Run("any_reader_of_cloudevents_understands_it", func(t *testing.T) {
+		for _, e := range []*dispatch.Event{anEvent(1), anEvent(5)} {
+			b, err := EncodeEvent(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var theirs event.Event
+			if err := json.Unmarshal(b, &theirs); err != nil {
+				t.Fatalf("%s: %v", b, err)
+			}
+			if err := theirs.Validate(); err != nil {
+				t.Errorf("%s: %v", b, err)
+			}
+			if theirs.ID() != MessageID(e.Market, e.Seq) || !theirs.Time().Equal(e.At) || theirs.DataContentType() != contentType ||
+				!json.Valid(theirs.Data()) {
+				t.Errorf("%s was read as %+v", b, theirs)
+			}
 		}
 	})
 	t.Run("the_format_is_pinned", func(t *testing.T) {
@@ -160,4 +180,29 @@ func golden(t *testing.T, path string, got []byte) {
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s (-), got (+); go test -rewrite writes it anew:\n%s", path, diff)
 	}
+}
+
+// BenchmarkEnvelope is what one event costs on its way over the bus, besides the bus.
+func BenchmarkEnvelope(b *testing.B) {
+	e := anEvent(1)
+	encoded, err := EncodeEvent(e)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := EncodeEvent(e); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := DecodeEvent(encoded); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
