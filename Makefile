@@ -15,8 +15,8 @@ help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: build ## Build and start the server on 127.0.0.1:8080, data in ./hexfleet-data.
-	bin/hexfleet serve
+run: build ## Build and start a moving city on 127.0.0.1:8080; its data is gone when it stops.
+	bin/hexfleet serve --demo
 
 .PHONY: build
 build: compilers ## Leave the program in bin/hexfleet.
@@ -37,6 +37,10 @@ verify: ## Prove that what is generated, copied or formatted is current.
 .PHONY: states
 states: ## Write docs/states.md anew from the transition table.
 	go test -run '^TestStatesDoc$$' ./dispatch -rewrite
+
+.PHONY: fit
+fit: ## Fit the demand of San Francisco anew from ../shared/data.
+	go test -run '^TestDemandFit$$' ./dispatch/sim -rewrite
 
 .PHONY: lint
 lint: ## Run the linters of .golangci.yaml.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -18,15 +19,21 @@ import (
 
 // secretFlags say where the HMAC key of the tokens is.
 type secretFlags struct {
-	DataDir    string `help:"Where the server keeps its data (default: ${default})." default:"./hexfleet-data" placeholder:"DIR"`
+	// DataDir is "" when it is not named; dir gives the one that is meant.
+	DataDir    string `help:"Where the server keeps its data (default: ./hexfleet-data)." placeholder:"DIR"`
 	SecretFile string `help:"The file whose text, without the line end, signs tokens (default: DATA_DIR/secret)." placeholder:"FILE"`
 }
+
+// defaultDataDir is where data is when nothing else is said.
+const defaultDataDir = "./hexfleet-data"
+
+func (f *secretFlags) dir() string { return cmp.Or(f.DataDir, defaultDataDir) }
 
 func (f *secretFlags) path() string {
 	if f.SecretFile != "" {
 		return f.SecretFile
 	}
-	return filepath.Join(f.DataDir, "secret")
+	return filepath.Join(f.dir(), "secret")
 }
 
 // read gives the secret.

@@ -45,7 +45,9 @@ type server struct {
 	undo    []func()
 	node    *node.Node
 	gateway *gateway.Server
-	markets atomic.Pointer[dispatch.Markets]
+	// registry has the metrics of all rooms.
+	registry *prometheus.Registry
+	markets  atomic.Pointer[dispatch.Markets]
 	// draining is set once: /readyz then says no.
 	draining atomic.Bool
 	// failed brings the error of a listener that stopped by itself. Capacity 2: the public and the admin one.
@@ -90,6 +92,7 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
+	s.registry = registry
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		conn.Collector())
 	s.node = node.New(node.Config{

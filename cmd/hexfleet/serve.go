@@ -22,6 +22,7 @@ type serveCmd struct {
 	TLSKey         string   `name:"tls-key" env:"HEXFLEET_TLS_KEY" help:"The certificate's key, PEM." placeholder:"FILE"`
 	AdminListen    string   `help:"Serve metrics and profiles here instead, for operators only." placeholder:"HOST:PORT"`
 	AllowedOrigins []string `help:"Origins of other hosts whose pages may open sockets, separated by commas." placeholder:"ORIGIN"`
+	Demo           bool     `help:"Play a moving San Francisco on the server; its data dir is a fresh temporary one unless named."`
 	LogFormat      string   `help:"${enum} (default: ${default})." default:"text" enum:"text,json"`
 
 	DatabaseURL    string   `name:"database-url" env:"HEXFLEET_DATABASE_URL" hidden:""`
@@ -29,7 +30,8 @@ type serveCmd struct {
 	JWKSURL        string   `name:"jwks-url" env:"HEXFLEET_JWKS_URL" hidden:""`
 	TrustedProxies []string `hidden:""`
 	Record         string   `hidden:""`
-	Demo           bool     `hidden:""`
+
+	DemoDrivers int `help:"How many drivers --demo has." default:"400" hidden:""`
 }
 
 // check refuses what cannot be, before anything is touched.
@@ -50,7 +52,7 @@ func (c *serveCmd) check() error {
 		set  bool
 	}{
 		{"--database-url", c.DatabaseURL != ""}, {"--redis-url", c.RedisURL != ""}, {"--jwks-url", c.JWKSURL != ""},
-		{"--trusted-proxies", len(c.TrustedProxies) > 0}, {"--record", c.Record != ""}, {"--demo", c.Demo},
+		{"--trusted-proxies", len(c.TrustedProxies) > 0}, {"--record", c.Record != ""},
 	} {
 		if later.set {
 			return usagef("%s is not built yet", later.flag)
@@ -68,15 +70,30 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-		return fmt.Errorf("make the data dir: %w", err)
+	if err := c.checkDemo(markets); err != nil {
+		return err
 	}
-	s, err := startServer(ctx, c, markets, newLog(std.Err, c.LogFormat))
+	named := c.DataDir != ""
+	remove, err := c.makeDataDir()
 	if err != nil {
 		return err
 	}
+	s, err := startServer(ctx, c, markets, newLog(std.Err, c.LogFormat))
+	if err != nil {
+		remove()
+		return err
+	}
+	defer func() {
+		s.stop()
+		remove()
+	}()
 	if _, err := fmt.Fprintf(std.Out, "listening on %s\n", s.url()); err != nil {
 		s.log.Warn("standard output is closed", "error", err)
+	}
+	if c.Demo {
+		if err := s.demonstrate(ctx, c, std, named); err != nil && ctx.Err() == nil {
+			return err
+		}
 	}
 	hup := make(chan os.Signal, 1) // one pending reload is enough
 	signal.Notify(hup, syscall.SIGHUP)
@@ -86,12 +103,36 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 		case <-hup:
 			s.reload(c.Markets)
 		case err := <-s.failed:
-			s.stop()
 			return fmt.Errorf("serve: %w", err)
 		case <-ctx.Done():
 			s.log.Info("draining")
-			s.stop()
 			return nil
 		}
 	}
+}
+
+// makeDataDir makes the data dir, which for a demo that names none is a fresh temporary one; remove undoes
+// that.
+func (c *serveCmd) makeDataDir() (remove func(), err error) {
+	if c.Demo && c.DataDir == "" {
+		if c.DataDir, err = os.MkdirTemp("", "hexfleet-demo-"); err != nil {
+			return nil, fmt.Errorf("make the data dir: %w", err)
+		}
+		return func() { _ = os.RemoveAll(c.DataDir) }, nil // what stays is in the system's temporary folder
+	}
+	c.DataDir = c.dir()
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data dir: %w", err)
+	}
+	return func() {}, nil
+}
+
+// demonstrate starts the demo and tells people of it; a stop ends it before the server.
+func (s *server) demonstrate(ctx context.Context, c *serveCmd, std stdio, keeps bool) error {
+	d, err := startDemo(ctx, s, c)
+	if err != nil {
+		return err
+	}
+	s.onStop(d.stop)
+	return d.print(std.Err, c, s.url(), keeps)
 }

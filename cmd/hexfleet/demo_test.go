@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// demonstrate starts serve --demo with its temporary files in temp, and waits until it listens.
+func demonstrate(t *testing.T, temp string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, logs: &logs{}, exit: make(chan error, 1)}
+	p.cmd = hexfleet(append([]string{"serve", "--demo", "--listen", "127.0.0.1:0"}, args...)...)
+	p.cmd.Env = append(p.cmd.Env, "TMPDIR="+temp)
+	p.cmd.Dir = t.TempDir()
+	p.cmd.Stderr = p.logs
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	go func() {
+		if rest, _ := io.ReadAll(lines); len(rest) > 0 {
+			t.Errorf("standard output has more than the one line: %q", rest)
+		}
+		p.exit <- p.cmd.Wait()
+	}()
+	t.Cleanup(p.kill)
+	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if err != nil || !ok {
+		t.Fatalf("serve --demo said %q, %v\n%s", line, err, p.logs)
+	}
+	p.url = url
+	return p
+}
+
+// metric reads one value of /metrics; 0 when it is not there.
+func (p *process) metric(name string) float64 {
+	p.t.Helper()
+	resp, err := http.Get(p.url + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	return 0
+}
+
+// reaches waits until a metric is at least so much.
+func (p *process) reaches(name string, least float64) {
+	p.t.Helper()
+	for limit := time.Now().Add(patience); p.metric(name) < least; {
+		if time.Now().After(limit) {
+			p.t.Fatalf("%s is %v after %v, want at least %v", name, p.metric(name), patience, least)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// TestServe_Demo starts the moving city as a newcomer does, at fifty times the pace.
+func TestServe_Demo(t *testing.T) {
+	temp := t.TempDir()
+	p := demonstrate(t, temp, "--demo-drivers", "40", "--time-scale", "50")
+	p.reaches(`hexfleet_gateway_sockets{role="driver"}`, 40)
+	p.reaches(`hexfleet_demo_orders_total{what="sent"}`, 10)
+	pasted(t, p)
+	p.reaches(`hexfleet_demo_orders_total{what="completed"}`, 5)
+	if broken := p.metric("hexfleet_demo_broken_promises"); broken != 0 {
+		t.Errorf("%v promises were broken", broken)
+	}
+	if code, took := p.terminate(); code != exitDone {
+		t.Errorf("exit %d after %v, want %d", code, took, exitDone)
+	}
+	for _, dir := range []string{temp, p.cmd.Dir} {
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%s holds %v, %v, want nothing", dir, left, err)
+		}
+	}
+	for _, bad := range []string{"level=ERROR", "did not go off duty"} {
+		if strings.Contains(p.logs.String(), bad) {
+			t.Errorf("the log has %q", bad)
+		}
+	}
+}
+
+// pasted runs the curl lines that the demo prints.
+func pasted(t *testing.T, p *process) {
+	t.Helper()
+	n := 0
+	for line := range strings.Lines(p.logs.String()) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "curl ") {
+			continue
+		}
+		n++
+		out, err := exec.Command("bash", "-c", line+" -sS --fail-with-body").Output()
+		var answer struct {
+			ID    string `json:"id"`
+			Items []any  `json:"items"`
+		}
+		if err == nil {
+			err = json.Unmarshal(out, &answer)
+		}
+		if err != nil || answer.ID == "" && len(answer.Items) == 0 {
+			t.Errorf("%s\nanswers %q, %v", line, out, err)
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d curl lines are printed, want 3:\n%s", n, p.logs)
+	}
+}
+
+func TestServe_Demo_a_named_data_dir_stays(t *testing.T) {
+	temp := t.TempDir()
+	dir := filepath.Join(temp, "data")
+	p := demonstrate(t, temp, "--data-dir", dir, "--demo-drivers", "3")
+	p.reaches(`hexfleet_gateway_sockets{role="driver"}`, 3)
+	if code, _ := p.terminate(); code != exitDone {
+		t.Errorf("exit %d, want %d", code, exitDone)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "secret")); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(p.logs.String(), "its data stays in "+dir) {
+		t.Errorf("it does not say that the data stays:\n%s", p.logs)
+	}
+}
+
+func TestServe_Demo_refusals(t *testing.T) {
+	markets := filepath.Join(t.TempDir(), "m.geojson")
+	if err := os.WriteFile(markets, []byte(`{"type":"FeatureCollection","features":[{"type":"Feature",
+		"properties":{"id":"x","name":"X","timezone":"UTC","policy":{}},
+		"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1],[0,0]]]}}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--markets", markets}, exitFailure, "plays in the market sf"},
+		{[]string{"--demo-drivers", "0"}, exitUsage, "--demo-drivers"},
+	} {
+		out, code := hexfleetOutput(append([]string{"serve", "--demo", "--listen", "127.0.0.1:0"}, c.args...)...)
+		if code != c.code || !strings.Contains(out, c.says) {
+			t.Errorf("%v: exit %d, said %q, want %d and %q", c.args, code, out, c.code, c.says)
+		}
+	}
+}
