@@ -69,6 +69,7 @@ func play(t *testing.T, city *tinyCity, cfg fleet.Config) (fleet.Report, error) 
 }
 
 func TestFleet_Run(t *testing.T) {
+	t.Parallel()
 	t.Run("an_honest_server", func(t *testing.T) {
 		t.Parallel()
 		city := newTinyCity(t)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestFleet_network(t *testing.T) {
+	t.Parallel()
 	t.Run("sockets_cut_again_and_again", func(t *testing.T) {
 		t.Parallel()
 		city := newTinyCity(t)

@@ -15,7 +15,14 @@ type wheel struct {
 
 	mu     sync.Mutex
 	alarms alarms
+	// asleep tells that the goroutine waits; it wakes by itself at until, zero for never.
+	asleep bool
+	until  time.Time
 }
+
+// grain is how long the wheel sleeps at least, wall time: thousands of drivers are then rung together rather
+// than one a wake-up, and nobody drives or thinks more precisely than that.
+const grain = 5 * time.Millisecond
 
 // alarm calls ring at its market instant. Its fields but ring are guarded by the wheel's mu.
 type alarm struct {
@@ -45,7 +52,7 @@ func (w *wheel) set(a *alarm, at time.Time) {
 		a.at = at
 		heap.Push(&w.alarms, a)
 	}
-	if a.place == 0 {
+	if a.place == 0 && w.asleep && (w.until.IsZero() || a.at.Before(w.until)) {
 		select {
 		case w.poke <- struct{}{}:
 		default:
@@ -56,15 +63,15 @@ func (w *wheel) set(a *alarm, at time.Time) {
 // run rings what is due until ctx ends.
 func (w *wheel) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		due, next := w.pop()
+		due, until := w.pop()
 		if due != nil {
 			due.ring()
 			continue
 		}
 		var fire <-chan time.Time
 		stop := func() {}
-		if !next.IsZero() {
-			fire, stop = w.clock.wall.After(w.clock.wallAt(next))
+		if !until.IsZero() {
+			fire, stop = w.clock.wall.After(w.clock.wallAt(until))
 		}
 		select {
 		case <-fire:
@@ -75,18 +82,23 @@ func (w *wheel) run(ctx context.Context) {
 	}
 }
 
-// pop takes an alarm that is due; else next is the instant of the first one, zero for none.
-func (w *wheel) pop() (due *alarm, next time.Time) {
-	now := w.clock.Now()
+// pop takes an alarm that is due; else the wheel is to sleep until an instant, zero for none.
+func (w *wheel) pop() (due *alarm, until time.Time) {
+	now, least := w.clock.Now(), w.clock.market(grain)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.alarms) == 0 {
-		return nil, time.Time{}
+	w.asleep = false
+	if len(w.alarms) > 0 && !w.alarms[0].at.After(now) {
+		return heap.Pop(&w.alarms).(*alarm), time.Time{}
 	}
-	if first := w.alarms[0]; first.at.After(now) {
-		return nil, first.at
+	w.asleep, w.until = true, time.Time{}
+	if len(w.alarms) > 0 {
+		w.until = w.alarms[0].at
+		if at := now.Add(least); w.until.Before(at) {
+			w.until = at
+		}
 	}
-	return heap.Pop(&w.alarms).(*alarm), time.Time{}
+	return nil, w.until
 }
 
 // alarms is a heap, the earliest first.
