@@ -93,7 +93,7 @@ func NewRelay(cfg RelayConfig) *Relay {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "hexfleet_bus_relay_lag_seconds", ConstLabels: market,
 			Help: "How long committed events have been waiting to be published; 0 when none is.",
-		}, r.lag),
+		}, func() float64 { return r.Lag().Seconds() }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "hexfleet_bus_relay_published_seq", ConstLabels: market,
 			Help: "Seq of the last event acknowledged by the stream.",
@@ -158,12 +158,13 @@ func (r *Relay) Kick() {
 // Published gives the seq up to which the stream has acknowledged the market's events; it never goes back.
 func (r *Relay) Published() int64 { return r.published.Load() }
 
-func (r *Relay) lag() float64 {
+// Lag gives how long (wall time) committed events have been waiting to be published, 0 when none is.
+func (r *Relay) Lag() time.Duration {
 	since := r.behind.Load()
 	if since == 0 {
 		return 0
 	}
-	return max(0, r.cfg.Clock.Now().Sub(time.Unix(0, since)).Seconds())
+	return max(0, r.cfg.Clock.Now().Sub(time.Unix(0, since)))
 }
 
 func (r *Relay) unregister() {

@@ -363,11 +363,11 @@ func TestRelay_metrics(t *testing.T) {
 	begin(t, r)
 	within(t, "the failure is counted", func() bool { return failed(t, r) })
 	clock.Advance(minBackoff / 2)
-	if lag := r.lag(); lag <= 0 {
+	if lag := r.Lag(); lag <= 0 {
 		t.Errorf("lag %v while the relay stands", lag)
 	}
 	h.fail(nil)
-	within(t, "the lag is gone", func() bool { clock.Advance(minBackoff); return r.lag() == 0 })
+	within(t, "the lag is gone", func() bool { clock.Advance(minBackoff); return r.Lag() == 0 })
 	if got, err := reg.Gather(); err != nil || len(got) != 3 {
 		t.Errorf("%d metrics, %v; want 3", len(got), err)
 	}

@@ -21,6 +21,8 @@ type fleet struct {
 	supply map[dispatch.DriverID]market.Supply
 	// open counts the orders that are not closed, by state.
 	open map[dispatch.State]int
+	// orders are those that are not closed, committed snapshots.
+	orders map[dispatch.OrderID]*dispatch.Order
 }
 
 // member is one driver of the fleet. Guarded by fleet.mu; the orders are committed snapshots.
@@ -47,6 +49,7 @@ func (f *fleet) reset(r dispatch.Recovery) {
 		f.memberLocked(d.Driver).duty = d
 	}
 	f.open = map[dispatch.State]int{}
+	f.orders = make(map[dispatch.OrderID]*dispatch.Order, len(r.Orders))
 	for i := range r.Orders {
 		f.orderLocked(&r.Orders[i])
 		f.open[r.Orders[i].State]++
@@ -104,8 +107,13 @@ func (f *fleet) memberLocked(id dispatch.DriverID) *member {
 	return m
 }
 
-// orderLocked puts an order with the driver that works on it now.
+// orderLocked keeps an order while it is open, and puts it with the driver that works on it now.
 func (f *fleet) orderLocked(o *dispatch.Order) {
+	if o.State.Closed() {
+		delete(f.orders, o.ID)
+	} else {
+		f.orders[o.ID] = o
+	}
 	if old, ok := f.holder[o.ID]; ok && (!o.State.Assigned() || old != o.Driver) {
 		m := f.memberLocked(old)
 		m.orders = slices.DeleteFunc(m.orders, func(p *dispatch.Order) bool { return p.ID == o.ID })

@@ -15,7 +15,7 @@ import (
 const indexResolution = 9
 
 // leader is one market led here: the loop and what stands around it. Immutable after start, but for the
-// policy.
+// policy and the board.
 type leader struct {
 	node   *Node
 	market dispatch.Market
@@ -24,12 +24,14 @@ type leader struct {
 	index  *geo.Index
 	fleet  *fleet
 	relay  *bus.Relay
+	tally  *tally
+	boards boards
 	// since is the market instant from which this node leads; set by start, before anyone reads it.
 	since time.Time
 }
 
 func newLeader(n *Node, m dispatch.Market) *leader {
-	l := &leader{node: n, market: m, index: geo.NewIndex(indexResolution), fleet: newFleet()}
+	l := &leader{node: n, market: m, index: geo.NewIndex(indexResolution), fleet: newFleet(), tally: newTally()}
 	l.policy.Store(&m.Policy)
 	l.relay = bus.NewRelay(bus.RelayConfig{
 		Market: m.ID, Source: n.cfg.Store, Conn: n.cfg.Bus, Clock: n.cfg.Wall,
@@ -37,7 +39,7 @@ func newLeader(n *Node, m dispatch.Market) *leader {
 	})
 	l.loop = market.NewLoop(market.Config{
 		Market: m, Journal: n.cfg.Store, Finder: &finder{leader: l}, Clock: n.cfg.Clock, Wall: n.cfg.Wall,
-		Told: l.told, Recovered: l.fleet.reset, Supply: l.fleet.hint, Log: n.cfg.Log, Probe: n.metrics.probe(m.ID),
+		Told: l.told, Recovered: l.fleet.reset, Supply: l.fleet.hint, Log: n.cfg.Log, Probe: l.probe(),
 	})
 	return l
 }
@@ -71,4 +73,16 @@ func (l *leader) told(t market.Told) {
 		}
 	}
 	l.node.metrics.events(l.market.ID, t.Events)
+	l.tally.events(t.Events)
+}
+
+// probe hears the loop's figures for the metrics and the tally.
+func (l *leader) probe() market.Probe {
+	p := l.node.metrics.probe(l.market.ID)
+	tell := p.Round
+	p.Round = func(s market.RoundStats, took time.Duration) {
+		l.tally.round()
+		tell(s, took)
+	}
+	return p
 }
