@@ -240,6 +240,14 @@ func (e *Endless) sweep(known map[wire.ID]bool) map[wire.ID]bool {
 	return known
 }
 
+// Broken counts the promises seen broken so far.
+func (e *Endless) Broken() int {
+	c := e.fleet.checker
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.broken.all)
+}
+
 // Progress tells how the city stands; the orders are those since the beginning.
 func (e *Endless) Progress() Progress {
 	f := e.fleet
