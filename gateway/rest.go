@@ -60,7 +60,7 @@ func (s *Server) registerREST(mux *http.ServeMux) {
 		"/":      nil, // whatever no other pattern takes
 		"/v1/ws": {{method: http.MethodGet}},
 	}
-	for _, ep := range s.endpoints() {
+	for _, ep := range slices.Concat(s.endpoints(), s.page.endpoints()) {
 		paths[ep.path] = append(paths[ep.path], ep)
 	}
 	for path, eps := range paths {

@@ -92,6 +92,7 @@ type Server struct {
 	duties  *duties
 	hub     *hub
 	sockets *sockets
+	page    *boardPage
 	handler http.Handler
 }
 
@@ -105,6 +106,11 @@ func New(c Config) (*Server, error) {
 	s.duties = newDuties(c.History)
 	s.hub = newHub(c, s.metrics, s.duties)
 	s.sockets = newSockets(s)
+	page, err := newBoardPage()
+	if err != nil {
+		return nil, err
+	}
+	s.page = page
 	mux := http.NewServeMux()
 	s.registerREST(mux)
 	mux.HandleFunc("GET /v1/ws", s.sockets.serve)

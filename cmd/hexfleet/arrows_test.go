@@ -35,7 +35,8 @@ func arrows() []arrow {
 		{"store/sqlite", "dispatch geo store sqlite"},
 		{"gateway/wire", "dispatch geo"},
 		{"gateway/auth", "dispatch geo"},
-		{"gateway", "gateway/wire gateway/auth dispatch geo websocket"},
+		{"gateway/board", "-libs"},
+		{"gateway", "gateway/wire gateway/auth gateway/board dispatch geo websocket"},
 		{"gateway/client", "gateway/wire geo websocket"},
 		{"gateway/client/fleet", "gateway/client gateway/wire dispatch/sim/actor geo websocket"},
 	}
