@@ -218,13 +218,13 @@ func TestAsyncAPI_roles(t *testing.T) {
 		wire.TypeOfferDecline: auth.Decline, wire.TypeTripAdvance: auth.Advance, wire.TypeOrderCreate: auth.Create,
 		wire.TypeOrderCancel: auth.Cancel, wire.TypeOrderWatch: auth.ReadOrder, wire.TypeOrderUnwatch: auth.ReadOrder,
 		wire.TypeOffer: auth.ReadOffer, wire.TypeOfferWithdrawn: auth.ReadOffer, wire.TypeOrder: auth.ReadOrder,
-		wire.TypeDriverPosition: auth.ReadPosition,
+		wire.TypeDriverPosition: auth.ReadPosition, wire.TypeBoardWatch: auth.WatchBoard,
+		wire.TypeBoardSnapshot: auth.WatchBoard, wire.TypeBoardDelta: auth.WatchBoard,
 	}
-	board := []string{wire.TypeBoardWatch, wire.TypeBoardSnapshot, wire.TypeBoardDelta}
 	everyone := []string{wire.TypeAuth, wire.TypeResume, wire.TypeWelcome, wire.TypeError, wire.TypeDegraded, wire.TypeDrain}
 	for name, op := range readAsyncAPI(t).Operations {
 		action, policed := actions[name]
-		if !policed && !slices.Contains(everyone, name) && !slices.Contains(board, name) {
+		if !policed && !slices.Contains(everyone, name) {
 			t.Errorf("operation %s: nothing tells who may do that", name)
 		}
 		for _, role := range []dispatch.Role{
@@ -232,9 +232,6 @@ func TestAsyncAPI_roles(t *testing.T) {
 		} {
 			p := auth.Principal{Actor: dispatch.Actor{Role: role, Sub: "x"}}
 			want := !policed || auth.Allow(p, action, auth.Target{}) == nil
-			if slices.Contains(board, name) {
-				want = role == dispatch.RoleDispatcher || role == dispatch.RoleAdmin
-			}
 			if got := slices.Contains(op.Roles, string(role)); got != want {
 				t.Errorf("operation %s: role %s described as allowed: %v, is: %v", name, role, got, want)
 			}
@@ -246,7 +243,7 @@ func TestAsyncAPI_roles(t *testing.T) {
 func TestAsyncAPI_limits(t *testing.T) {
 	doc := readAsyncAPI(t)
 	want := map[string]int{
-		"frame_bytes": wire.MaxBytes, "points": wire.MaxPoints, "resume": wire.MaxResume, "reason_characters": wire.MaxReason,
+		"frame_bytes": wire.MaxBytes, "board_frame_bytes": boardBytes, "points": wire.MaxPoints, "resume": wire.MaxResume, "reason_characters": wire.MaxReason,
 		"tags": wire.MaxTags, "capacity": wire.MaxCapacity, "requests_in_flight": inFlight, "orders": maxTracks,
 		"garbage_frames": garbageLimit, "queued_frames": outboxLimit, "auth_s": int(authWait.Seconds()),
 		"resume_s": int(resumeWait.Seconds()), "request_s": int(requestWait.Seconds()),

@@ -21,6 +21,7 @@ type metrics struct {
 	points    *prometheus.CounterVec   // fate
 	lag       prometheus.Histogram
 	holes     *prometheus.CounterVec // market
+	boards    boardMetrics
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -56,6 +57,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"market"}),
 	}
 	reg.MustRegister(m.sockets, m.framesIn, m.framesOut, m.closes, m.overflows, m.requests, m.points, m.lag, m.holes)
+	m.boards = newBoardMetrics(reg)
 	return m
 }
 
@@ -66,7 +68,7 @@ func kindLabel(kind string) string {
 	switch kind {
 	case wire.TypeAuth, wire.TypeResume, wire.TypeTelemetry, wire.TypeDuty, wire.TypeOfferAccept,
 		wire.TypeOfferDecline, wire.TypeTripAdvance, wire.TypeOrderCreate, wire.TypeOrderCancel,
-		wire.TypeOrderWatch, wire.TypeOrderUnwatch:
+		wire.TypeOrderWatch, wire.TypeOrderUnwatch, wire.TypeBoardWatch:
 		return kind
 	}
 	return "other"

@@ -95,12 +95,13 @@ func TestOpenAPI_schemas(t *testing.T) {
 	elsewhere := []string{"type", "id", "order_id"}
 	bodies := []any{
 		wire.OrderCreate{}, wire.OrderCancel{}, wire.OrderAssign{}, wire.OrderUnassign{}, wire.OrderPriority{},
-		wire.OrderSearch{}, wire.TripAdvance{}, wire.Telemetry{},
+		wire.OrderSearch{}, wire.TripAdvance{}, wire.Telemetry{}, wire.TicketRedeem{},
 	}
 	offers := []any{wire.OfferAccept{}, wire.OfferDecline{}}
 	answers := []any{
 		wire.Stop{}, wire.Order{}, wire.By{}, wire.Event{}, wire.Ack{}, wire.Point{}, wire.Fix{}, wire.Driver{},
 		wire.Near{}, wire.Policy{}, wire.Market{}, wire.Problem{}, wire.Health{},
+		wire.TicketToken{},
 	}
 	want := map[string][]string{
 		"OrderList": members(reflect.TypeFor[wire.List[wire.Order]]()), "EventList": members(reflect.TypeFor[wire.List[wire.Event]]()),

@@ -33,6 +33,10 @@ type outbox struct {
 	frames  [][]byte      // guarded by mu
 	room    chan struct{} // guarded by mu; not nil while someone waits for room, closed by take
 	closing *closing      // guarded by mu; set once
+	// board is closed once the board frame that is queued or being written is out; nil while there is none.
+	// taken tells that the writer has it. Guarded by mu.
+	board chan struct{}
+	taken bool
 }
 
 // closing is how a socket is to end.
@@ -74,6 +78,36 @@ func (o *outbox) spare(frame []byte) {
 	if o.closing == nil && len(o.frames) < losableLimit {
 		o.frames = append(o.frames, frame)
 		o.wakeLocked()
+	}
+}
+
+// putBoard queues a board frame; the caller has made sure by boardGone that none is on its way, so that there is
+// one at most, and a slow watcher is told less often instead of more late.
+func (o *outbox) putBoard(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closing != nil {
+		return
+	}
+	o.board, o.taken = make(chan struct{}), false
+	o.frames = append(o.frames, frame)
+	o.wakeLocked()
+}
+
+// boardGone is closed once the last board frame has been written; nil when it has, or there was none.
+func (o *outbox) boardGone() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.board
+}
+
+// flushed tells that all that was taken has been written.
+func (o *outbox) flushed() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.taken {
+		close(o.board)
+		o.board, o.taken = nil, false
 	}
 }
 
@@ -142,6 +176,7 @@ func (o *outbox) take() (frames [][]byte, end *closing) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	frames, o.frames = o.frames, nil
+	o.taken = o.board != nil
 	if o.room != nil {
 		close(o.room)
 		o.room = nil

@@ -26,6 +26,13 @@ type Positions interface {
 	Nearby(ctx context.Context, m dispatch.MarketID, p geo.LatLng, limit int) ([]Near, error)
 }
 
+// Board shows a whole market.
+type Board interface {
+	// Board gives the market's latest board, at most about a second old (wall): the same value while it is
+	// the latest. It is shared, not to be written.
+	Board(ctx context.Context, m dispatch.MarketID) (*dispatch.Board, error)
+}
+
 // Near is one driver of a Nearby answer.
 type Near = dispatch.Near
 

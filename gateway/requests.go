@@ -45,7 +45,7 @@ func (s *session) message(kind string, id *wire.ID, data []byte) {
 	}
 }
 
-// orderMessage takes the messages about one order.
+// orderMessage takes the messages about one order, or about many: the board.
 func (s *session) orderMessage(kind string, id *wire.ID, data []byte) {
 	switch kind {
 	case wire.TypeTripAdvance:
@@ -69,6 +69,8 @@ func (s *session) orderMessage(kind string, id *wire.ID, data []byte) {
 		ask(s, kind, id, data, auth.ReadOrder, s.watchTask)
 	case wire.TypeOrderUnwatch:
 		ask(s, kind, id, data, auth.ReadOrder, s.unwatchTask)
+	case wire.TypeBoardWatch:
+		ask(s, kind, id, data, auth.WatchBoard, s.boardTask)
 	default:
 		s.refuse(id, dispatch.Errorf(dispatch.CodeUnsupported, "/type", "there is no such message for clients to send"))
 	}

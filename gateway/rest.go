@@ -24,6 +24,8 @@ type endpoint struct {
 	// params are the query parameters it knows.
 	params []string
 	serve  func(*call) (answer, *dispatch.Error)
+	// open: it wants no token though its path is under /v1/; then every call of the path is so.
+	open bool
 	// raw serves instead, where the body is not ours to encode.
 	raw http.Handler
 }
@@ -50,7 +52,7 @@ func success(body any) (answer, *dispatch.Error) {
 
 // endpoints lists every REST call; the OpenAPI document has the same, and the socket's.
 func (s *Server) endpoints() []endpoint {
-	return slices.Concat(s.orderEndpoints(), s.driverEndpoints(), s.marketEndpoints(), s.operatorEndpoints())
+	return slices.Concat(s.orderEndpoints(), s.driverEndpoints(), s.marketEndpoints(), s.ticketEndpoints(), s.operatorEndpoints())
 }
 
 // registerREST mounts every REST call, and the refusals of unknown routes and other methods.
@@ -116,6 +118,8 @@ func (t *site) answer(w http.ResponseWriter, r *http.Request, id string) {
 	var p auth.Principal
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
 		w.Header().Set("Cache-Control", "no-store")
+	}
+	if t.closed(r) {
 		if p, refused = t.s.principal(w, r); refused != nil {
 			writeProblem(w, refused, 0)
 			return
@@ -137,6 +141,12 @@ func (t *site) answer(w http.ResponseWriter, r *http.Request, id string) {
 		return
 	}
 	t.write(w, r, id, ans)
+}
+
+// closed tells whether a request needs a token: all under /v1/ do, unknown routes too, but those that say so.
+func (t *site) closed(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/v1/") &&
+		!slices.ContainsFunc(t.endpoints, func(ep endpoint) bool { return ep.open })
 }
 
 // endpoint finds the call of a method; HEAD is GET without the body.

@@ -23,6 +23,8 @@ type Config struct {
 	History   History
 	Positions Positions
 	Feed      Feed
+	// Board shows markets to staff; nil: board.watch is unavailable.
+	Board Board
 	// Markets gives the markets as they stand; called often, so it must be cheap.
 	Markets func() dispatch.Markets
 	Auth    *auth.Keys
@@ -92,6 +94,8 @@ type Server struct {
 	duties  *duties
 	hub     *hub
 	sockets *sockets
+	plates  *plates
+	tickets *tickets
 	page    *boardPage
 	handler http.Handler
 }
@@ -101,7 +105,7 @@ func New(c Config) (*Server, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: c, edge: newEdge(c)}
+	s := &Server{cfg: c, edge: newEdge(c), plates: newPlates(c.Board), tickets: newTickets(c.Wall)}
 	s.metrics = newMetrics(c.Registry)
 	s.duties = newDuties(c.History)
 	s.hub = newHub(c, s.metrics, s.duties)

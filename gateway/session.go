@@ -51,6 +51,8 @@ type session struct {
 	over     bool     // guarded by mu; no goroutine may be started any more
 	delivery delivery // guarded by mu
 	offers   offers   // guarded by mu
+	// board is the watch of a board, nil when there is none. Guarded by mu.
+	board *boardWatch
 }
 
 func newSession(srv *Server, conn *websocket.Conn) *session {

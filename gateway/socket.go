@@ -181,6 +181,7 @@ func (k *socket) writeAll() int {
 			}
 			return websocket.CloseAbnormalClosure
 		}
+		k.out.flushed()
 		if end != nil {
 			return k.bye(*end)
 		}
@@ -193,7 +194,9 @@ func (k *socket) flush(frames [][]byte) error {
 		if k.out.hasty() {
 			return nil
 		}
-		_ = k.conn.SetWriteDeadline(time.Now().Add(writeWait))
+		// A board frame may be as long as eight others: it has their time.
+		wait := writeWait * time.Duration(1+len(frame)/wire.MaxBytes)
+		_ = k.conn.SetWriteDeadline(time.Now().Add(wait))
 		if err := k.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
 			return err
 		}

@@ -29,6 +29,33 @@ func cellAt(p LatLng, resolution int) cell {
 // CellID is the name of the H3 cell of a valid place, as H3 writes it: 15 hexadecimal digits.
 func CellID(p LatLng, resolution int) string { return h3.Cell(cellAt(p, resolution)).String() }
 
+// Cell is an H3 cell for those outside of the index, who count by it; the zero Cell is none.
+type Cell uint64
+
+// CellAt gives the cell of a place at a resolution, 0 to 15; ok is false for what is no place or resolution.
+func CellAt(p LatLng, resolution int) (c Cell, ok bool) {
+	if p.Validate() != nil || resolution < 0 || resolution > maxResolution {
+		return 0, false
+	}
+	return Cell(cellAt(p, resolution)), true
+}
+
+// Center is the middle of a cell that CellAt gave.
+func (c Cell) Center() LatLng {
+	p, err := h3.Cell(c).LatLng()
+	if err != nil {
+		panic(fmt.Sprintf("geo: centre of cell %s: %v", c, err))
+	}
+	return LatLng{Lat: p.Lat, Lng: p.Lng}
+}
+
+// String is H3's hexadecimal.
+func (c Cell) String() string { return h3.Cell(c).String() }
+
+// CellReach bounds how far a cell of a resolution reaches from its centre: the sphere lies within the solid's
+// faces, so no edge on it is longer than on them.
+func CellReach(resolution int) Meters { return flatEdge(resolution) }
+
 // ring gives the cells at grid distance k, in no order; k = 0 is the cell itself. It gives nothing when a
 // pentagon is in the way.
 func (c cell) ring(k int) ([]h3.Cell, bool) {

@@ -107,7 +107,7 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 		s.node.Stop(ctx)
 	})
 	s.gateway, err = gateway.New(gateway.Config{
-		Orders: s.node, History: journal, Positions: s.node, Feed: conn,
+		Orders: s.node, History: journal, Positions: s.node, Feed: conn, Board: s.node,
 		Markets: func() dispatch.Markets { return *s.markets.Load() },
 		Auth:    keys, Market: clock, Wall: wall, Log: log, Registry: registry,
 		HideMetrics: c.AdminListen != "", Ready: func() error { return s.ready(journal) },

@@ -81,6 +81,12 @@ func Mint(text []byte, c Claims, ttl time.Duration, now time.Time) (string, erro
 	if err != nil {
 		return "", err
 	}
+	return k.Mint(c, ttl, now)
+}
+
+// Mint makes a token that lives for ttl from the wall instant now. These keys take it only when ttl is within
+// their bound.
+func (k *Keys) Mint(c Claims, ttl time.Duration, now time.Time) (string, error) {
 	if ttl <= 0 {
 		return "", fmt.Errorf("the life of a token must be above 0, not %v", ttl)
 	}

@@ -32,6 +32,7 @@ const (
 	ReadMarket    Action = "read.market"    // GET /v1/markets
 	ReadOffer     Action = "read.offer"     // delivery of an offer
 	ReadPosition  Action = "read.position"  // delivery of driver.position
+	WatchBoard    Action = "watch.board"    // board.watch, and every delivery of a board
 )
 
 // Actions lists every action.
@@ -39,7 +40,7 @@ func Actions() []Action {
 	return []Action{
 		Create, Cancel, Accept, Decline, Advance, Duty, Assign, Unassign, Priority, Search,
 		PostAdvance, Telemetry, PostTelemetry,
-		ReadOrder, ReadDriver, Nearby, ReadMarket, ReadOffer, ReadPosition,
+		ReadOrder, ReadDriver, Nearby, ReadMarket, ReadOffer, ReadPosition, WatchBoard,
 	}
 }
 
@@ -55,7 +56,7 @@ func roles(a Action) []dispatch.Role {
 		return []dispatch.Role{rider, driver, service, staff}
 	case Accept, Decline, Advance, Duty, PostTelemetry, ReadOffer:
 		return []dispatch.Role{driver}
-	case Assign, Unassign, Priority, Search, PostAdvance:
+	case Assign, Unassign, Priority, Search, PostAdvance, WatchBoard:
 		return []dispatch.Role{staff}
 	case Telemetry:
 		return []dispatch.Role{driver, service}

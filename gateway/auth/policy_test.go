@@ -33,6 +33,7 @@ func TestAllow_roles(t *testing.T) {
 		ReadMarket:    "rider driver service dispatcher admin",
 		ReadOffer:     "driver",
 		ReadPosition:  "rider",
+		WatchBoard:    "dispatcher admin",
 	}
 	if len(table) != len(Actions()) {
 		t.Errorf("the table has %d actions, there are %d", len(table), len(Actions()))
@@ -83,6 +84,9 @@ func TestAllow_targets(t *testing.T) {
 		{"rider creates in its market", by("rider", "r1", "nyc", "sf"), Create, Target{Market: "sf"}, ""},
 		{"driver on duty elsewhere", by("driver", "d1", "nyc"), Duty, Target{Market: "sf"}, "forbidden"},
 		{"dispatcher looks for drivers elsewhere", by("dispatcher", "s", "nyc"), Nearby, Target{Market: "sf"}, "not_found"},
+		{"dispatcher watches its board", by("dispatcher", "s", "sf"), WatchBoard, Target{Market: "sf"}, ""},
+		{"dispatcher watches a board elsewhere", by("dispatcher", "s", "nyc"), WatchBoard, Target{Market: "sf"}, "not_found"},
+		{"service watches a board", by("service", "s"), WatchBoard, Target{Market: "sf"}, "forbidden"},
 		{"driver reads itself", by("driver", "d1"), ReadDriver, Target{Driver: "d1"}, ""},
 		{"driver reads another", by("driver", "d1"), ReadDriver, Target{Driver: "d2"}, "not_found"},
 		{"driver is sent another's offer", by("driver", "d1"), ReadOffer, Target{Driver: "d2"}, "not_found"},

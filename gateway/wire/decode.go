@@ -13,7 +13,7 @@ import (
 	"github.com/hexfleet/hexfleet/dispatch"
 )
 
-// MaxBytes is the largest frame or body, either way.
+// MaxBytes is the largest frame or body that a client may send.
 const MaxBytes = 64 << 10
 
 // ErrNotObject marks the refusal of what is no single JSON object in valid UTF-8 (errors.Is); a socket that
