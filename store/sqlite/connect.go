@@ -3,12 +3,17 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/url"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // pragma is one setting of a connection: how the driver is asked for it and what SQLite must say it has.
-// The driver ignores an option it does not know, so that nothing is believed before it was read back.
+// The driver ignores an option it does not know, so that nothing is believed before it was read back. A setting
+// for which the driver has no option ("") is made by its PRAGMA.
 type pragma struct{ option, ask, name, want string }
 
 // busyMs bounds the wait for a lock of another process, which only a tool of the operator can hold.
@@ -29,7 +34,11 @@ func commonPragmas() []pragma {
 }
 
 func writerPragmas() []pragma {
-	return append(commonPragmas(), pragma{"_txlock", "immediate", "", ""})
+	return append(commonPragmas(),
+		pragma{"_txlock", "immediate", "", ""},
+		// A statement that a trigger may refuse keeps what it overwrites, in a file when a transaction is large:
+		// a commit must not fail for want of one.
+		pragma{"", "MEMORY", "temp_store", "2"})
 }
 
 func readerPragmas() []pragma {
@@ -39,14 +48,16 @@ func readerPragmas() []pragma {
 // connect opens a pool of at most conns connections that stay open, and proves its settings.
 func connect(ctx context.Context, path string, pragmas []pragma, conns int) (*sql.DB, error) {
 	options := url.Values{"mode": {"rwc"}}
+	var more []string
 	for _, p := range pragmas {
-		options.Set(p.option, p.ask)
+		if p.option != "" {
+			options.Set(p.option, p.ask)
+		} else {
+			more = append(more, "PRAGMA "+p.name+" = "+p.ask)
+		}
 	}
 	dsn := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: options.Encode()}
-	db, err := sql.Open("sqlite3", dsn.String())
-	if err != nil {
-		return nil, err
-	}
+	db := sql.OpenDB(connector{dsn.String(), more})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	if err := prove(ctx, db, pragmas); err != nil {
@@ -55,6 +66,31 @@ func connect(ctx context.Context, path string, pragmas []pragma, conns int) (*sq
 	}
 	return db, nil
 }
+
+// connector opens connections with all their settings. Immutable.
+type connector struct {
+	dsn  string
+	more []string // what each connection is told first
+}
+
+var _ driver.Connector = connector{}
+
+// Connect implements driver.Connector.
+func (c connector) Connect(context.Context) (driver.Conn, error) {
+	conn, err := c.Driver().Open(c.dsn)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range c.more {
+		if _, err := conn.(*sqlite3.SQLiteConn).Exec(text, nil); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", text, err), conn.Close())
+		}
+	}
+	return conn, nil
+}
+
+// Driver implements driver.Connector.
+func (c connector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
 
 // prove reads the settings back.
 func prove(ctx context.Context, db *sql.DB, pragmas []pragma) error {

@@ -18,8 +18,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
-
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/store"
 )
