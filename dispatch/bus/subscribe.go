@@ -17,7 +17,10 @@ import (
 const (
 	// factsPending is about 24 MB of events: three seconds at 5,000 events a second.
 	factsPending = 16384
-	// hintsPending holds notices and positions, which are stale after a second.
+	// noticesPending holds the offers of a few crowded rounds.
+	noticesPending = 4096
+	// hintsPending holds positions, which are stale after a second. They have no part in the room for
+	// notices: there are many times more of them, and a lost offer costs its order the whole of its time.
 	hintsPending = 4096
 )
 
@@ -35,11 +38,12 @@ type subscription struct {
 
 // Subscribe calls l for every market until stop, which waits for a call under way and must not be called
 // from within one. Functions of l that are nil are not called. Events and published seqs come in the order
-// of publication; so do notices and positions among themselves. A message that cannot be decoded is logged
+// of publication; so do notices, and positions, among themselves. A message that cannot be decoded is logged
 // and left out.
 func (c *Conn) Subscribe(l dispatch.Listener) (stop func(), err error) {
 	s := &subscription{conn: c, listener: l, quit: make(chan struct{})}
 	facts := make(chan *nats.Msg, factsPending)
+	notices := make(chan *nats.Msg, noticesPending)
 	hints := make(chan *nats.Msg, hintsPending)
 	for _, family := range []struct {
 		wanted  bool
@@ -49,7 +53,7 @@ func (c *Conn) Subscribe(l dispatch.Listener) (stop func(), err error) {
 		// One channel for events and published seqs: a seq must not overtake its event.
 		{l.Event != nil, eventRoot + ">", facts},
 		{l.Published != nil, publishedRoot + "*", facts},
-		{l.Notice != nil, noticeRoot + ">", hints},
+		{l.Notice != nil, noticeRoot + ">", notices},
 		{l.Position != nil, positionRoot + ">", hints},
 	} {
 		if !family.wanted {
@@ -68,6 +72,7 @@ func (c *Conn) Subscribe(l dispatch.Listener) (stop func(), err error) {
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
 	s.running.Go(func() { s.run(facts) })
+	s.running.Go(func() { s.run(notices) })
 	s.running.Go(func() { s.run(hints) })
 	return sync.OnceFunc(s.stop), nil
 }

@@ -45,6 +45,47 @@ func TestConn_Subscribe(t *testing.T) {
 			t.Errorf("sent (-), got (+):\n%s", diff)
 		}
 	})
+	t.Run("a_flood_of_positions_drops_no_notice", func(t *testing.T) {
+		server := startServer(t, t.TempDir())
+		c := connect(t, server)
+		notices := make(chan *dispatch.Notice, 2)
+		stuck, free := make(chan struct{}, 1), make(chan struct{})
+		listening := connect(t, server)
+		stop, err := listening.Subscribe(dispatch.Listener{
+			Notice: func(n *dispatch.Notice) { notices <- n },
+			Position: func(*dispatch.Position) {
+				select {
+				case stuck <- struct{}{}:
+					<-free // until the notice has been sent
+				default:
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stop()
+		sent, position := hints()
+		for range hintsPending + 1000 {
+			if err := c.Position(position); err != nil {
+				t.Fatal(err)
+			}
+		}
+		receive(t, "the first position", stuck)
+		if err := c.Notice(sent[0]); err != nil {
+			t.Fatal(err)
+		}
+		for _, conn := range []*Conn{c, listening} {
+			if err := conn.nc.FlushTimeout(flushTimeout); err != nil {
+				t.Fatal(err)
+			}
+		}
+		close(free)
+		receive(t, "the notice", notices)
+		if listening.slow.Load() == 0 {
+			t.Error("no position was dropped: the flood is too small to tell")
+		}
+	})
 	t.Run("nothing_is_told_after_stop", func(t *testing.T) {
 		c := connect(t, startServer(t, t.TempDir()))
 		var mu sync.Mutex
