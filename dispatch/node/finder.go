@@ -46,7 +46,7 @@ func (f *finder) order(ctx context.Context, s *market.Seek, o *market.Sought, ou
 		Within:     geo.Meters(s.MaxPickup.Seconds() * topSpeedMps),
 		FreshSince: l.node.cfg.Clock.Now().Add(-s.Freshness),
 		Keep: func(id string) bool {
-			return l.fleet.free(dispatch.DriverID(id), o.VehicleClass) && !slices.Contains(o.Barred, dispatch.DriverID(id))
+			return l.fleet.supply.free(dispatch.DriverID(id), o.VehicleClass) && !slices.Contains(o.Barred, dispatch.DriverID(id))
 		},
 	})
 	if len(near) == 0 {

@@ -10,15 +10,15 @@ import (
 	"github.com/hexfleet/hexfleet/dispatch/market"
 )
 
-// fleet is what a market's drivers do, as committed: it may be shown to people. Beside it stands the supply,
-// which runs ahead of the commit and only guides the search.
+// fleet is what a market's drivers do, as committed: it may be shown to people. Beside it stands the supply.
 type fleet struct {
+	supply supply
+
 	mu sync.RWMutex
 	// drivers are those on duty or at work.
 	drivers map[dispatch.DriverID]*member
 	// holder is the driver of each order at work.
 	holder map[dispatch.OrderID]dispatch.DriverID
-	supply map[dispatch.DriverID]market.Supply
 	// open counts the orders that are not closed, by state.
 	open map[dispatch.State]int
 	// orders are those that are not closed, committed snapshots.
@@ -44,7 +44,7 @@ func (f *fleet) reset(r dispatch.Recovery) {
 	defer f.mu.Unlock()
 	f.drivers = make(map[dispatch.DriverID]*member, len(r.Duties))
 	f.holder = map[dispatch.OrderID]dispatch.DriverID{}
-	f.supply = make(map[dispatch.DriverID]market.Supply, len(r.Duties))
+	f.supply.reset()
 	for _, d := range r.Duties {
 		f.memberLocked(d.Driver).duty = d
 	}
@@ -137,27 +137,6 @@ func (f *fleet) sweepLocked(id dispatch.DriverID, gone []dispatch.DriverID) []di
 		gone = append(gone, id)
 	}
 	return gone
-}
-
-// hint follows the supply that the core runs ahead with.
-func (f *fleet) hint(changes []market.Supply) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, s := range changes {
-		if s.Free {
-			f.supply[s.Driver] = s
-		} else {
-			delete(f.supply, s.Driver)
-		}
-	}
-}
-
-// free tells whether a driver may be a candidate for a vehicle class.
-func (f *fleet) free(id dispatch.DriverID, class string) bool {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	s, ok := f.supply[id]
-	return ok && s.VehicleClass == class
 }
 
 // online tells whether a driver is on duty, as committed.

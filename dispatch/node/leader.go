@@ -39,7 +39,7 @@ func newLeader(n *Node, m dispatch.Market) *leader {
 	})
 	l.loop = market.NewLoop(market.Config{
 		Market: m, Journal: n.cfg.Store, Finder: &finder{leader: l}, Clock: n.cfg.Clock, Wall: n.cfg.Wall,
-		Told: l.told, Recovered: l.fleet.reset, Supply: l.fleet.hint, Log: n.cfg.Log, Probe: l.probe(),
+		Told: l.told, Recovered: l.fleet.reset, Supply: l.fleet.supply.hint, Log: n.cfg.Log, Probe: l.probe(),
 	})
 	return l
 }
