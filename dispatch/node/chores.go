@@ -39,6 +39,8 @@ func newChores(n *Node) *chores { return &chores{node: n, quit: make(chan struct
 func (c *chores) start() {
 	c.wg.Go(func() { c.every(c.node.cfg.Clock, sweepEvery, c.sweep) })
 	c.wg.Go(func() { c.every(c.node.cfg.Wall, pruneEvery, c.prune) })
+	told := newMinutes(c.node)
+	c.wg.Go(func() { c.every(c.node.cfg.Clock, time.Minute, told.log) })
 }
 
 // stop ends the chores and waits for them. It may be called more than once, and without start.

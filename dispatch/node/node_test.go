@@ -1,9 +1,14 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"math"
+	"reflect"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +34,7 @@ type city struct {
 	notices   chan *dispatch.Notice
 	positions chan *dispatch.Position
 	metrics   *prometheus.Registry
+	log       *written
 }
 
 var begin = time.Date(2026, 5, 1, 18, 0, 0, 0, time.UTC)
@@ -39,8 +45,9 @@ const patience = 20 * time.Second
 func newCity(t *testing.T) *city {
 	t.Helper()
 	dir := t.TempDir()
-	log := slog.New(slog.DiscardHandler)
-	c := &city{t: t, clock: dispatch.NewManual(begin), metrics: prometheus.NewRegistry(),
+	said := &written{}
+	log := slog.New(slog.NewJSONHandler(said, nil))
+	c := &city{t: t, log: said, clock: dispatch.NewManual(begin), metrics: prometheus.NewRegistry(),
 		notices: make(chan *dispatch.Notice, 64), positions: make(chan *dispatch.Position, 64)}
 	journal, err := sqlite.Open(t.Context(), sqlite.Config{Dir: dir, Wall: dispatch.Wall{}, Log: log})
 	if err != nil {
@@ -317,6 +324,62 @@ func TestNode_Ready(t *testing.T) {
 			t.Error("it says it is ready")
 		}
 	})
+}
+
+// TestNode_LogsMinutes reads the log of a minute of market time in which an order found its driver.
+func TestNode_LogsMinutes(t *testing.T) {
+	c := newCity(t)
+	c.do(duty("d1", "sf", true))
+	c.node.Put("sf", "d1", []geo.Fix{fix(37.781, -122.411, begin)})
+	c.do(ride("o1", ""))
+	offer := c.notice().Offer.ID
+	c.clock.Advance(4 * time.Second)
+	c.do(dispatch.Command{Op: dispatch.OpAccept, By: driver("d1"), Offer: offer})
+	c.do(ride("o2", ""))
+	var line map[string]any
+	until(t, "a minute is told", func() bool {
+		c.clock.Advance(20 * time.Second)
+		for text := range strings.Lines(c.log.String()) {
+			if strings.Contains(text, "market minute") {
+				if err := json.Unmarshal([]byte(text), &line); err != nil {
+					t.Fatal(err)
+				}
+				if said := strings.Contains(text, "r1") || strings.Contains(text, "o1") || strings.Contains(text, "37.7"); said {
+					t.Errorf("the log tells who or where: %s", text)
+				}
+				return true
+			}
+		}
+		return false
+	})
+	want := map[string]any{"market": "sf", "created": 2.0, "matched": 1.0, "completed": 0.0, "offered": 1.0,
+		"match_p50_s": 4.0, "drivers": 1.0, "open": map[string]any{"searching": 1.0, "en_route_to_pickup": 1.0}}
+	for name, w := range want {
+		if !reflect.DeepEqual(line[name], w) {
+			t.Errorf("%s is %v, want %v; the line is %v", name, line[name], w, line)
+		}
+	}
+	if n := strings.Count(c.log.String(), `"market":"nyc","market_time"`); n != 0 {
+		t.Errorf("a market where nothing happened has %d lines", n)
+	}
+}
+
+// written is a log that may be read while it is written.
+type written struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }
 
 // until asks again until the answer is yes.
