@@ -29,6 +29,9 @@ type sockets struct {
 	request func() (context.Context, context.CancelFunc)
 	quit    context.CancelFunc
 
+	// limit is how many may be open at once. Immutable after New.
+	limit int
+
 	mu     sync.Mutex
 	open   map[*session]struct{} // guarded by mu
 	closed bool                  // guarded by mu; no socket is taken any more
@@ -38,7 +41,7 @@ type sockets struct {
 func newSockets(srv *Server) *sockets {
 	ctx, quit := context.WithCancel(context.Background())
 	k := &sockets{
-		srv: srv, quit: quit, open: map[*session]struct{}{},
+		srv: srv, quit: quit, limit: socketLimit(), open: map[*session]struct{}{},
 		request: func() (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, requestWait) },
 	}
 	k.upgrader = websocket.Upgrader{
@@ -111,6 +114,11 @@ func (k *sockets) admit(w http.ResponseWriter, r *http.Request) (p *auth.Princip
 	defer k.mu.Unlock()
 	if k.closed {
 		return nil, dispatch.Unavailable("the server is shutting down", nil)
+	}
+	if len(k.open) >= k.limit {
+		e := dispatch.Errorf(dispatch.CodeOverloaded, "", "the server has %d sockets open, its limit", k.limit)
+		e.RetryAfter = fullRetry
+		return nil, e
 	}
 	return p, nil
 }

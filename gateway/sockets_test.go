@@ -15,6 +15,39 @@ import (
 	"github.com/hexfleet/hexfleet/gateway/auth"
 )
 
+func TestSockets_limit(t *testing.T) {
+	if n := socketLimit(); n < 64 {
+		t.Errorf("%d sockets may be open", n)
+	}
+	st := newStage(t, nil)
+	st.srv.sockets.limit = 2
+	first := st.enter(dispatch.RoleRider, "r1")
+	st.enter(dispatch.RoleRider, "r2")
+	dial := func() (int, string) {
+		conn, res, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(st.http.URL, "http")+"/v1/ws", nil)
+		if conn != nil {
+			defer conn.Close()
+		}
+		if res == nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, res.Header.Get("Retry-After")
+	}
+	if status, after := dial(); status != 503 || after != "5" {
+		t.Errorf("a socket too many got %d, retry after %q; want 503 and 5", status, after)
+	}
+	_ = first.conn.Close()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		status, _ := dial()
+		if status == 101 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("once there is room a socket gets %d", status)
+		}
+	}
+}
+
 func TestSockets_serve(t *testing.T) {
 	st := newStage(t, func(c *Config) { c.AllowedOrigins = []string{"https://app.example"} })
 	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
