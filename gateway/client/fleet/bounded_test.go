@@ -46,7 +46,7 @@ func TestSpans(t *testing.T) {
 }
 
 func TestChecker_settle(t *testing.T) {
-	c := NewChecker(1)
+	c := NewChecker(&handClock{})
 	held := spans{}
 	for _, id := range []wire.ID{"a", "b"} { // the same driver at the same time
 		events := ride(id, "d", 10, 19)
@@ -71,7 +71,7 @@ func TestChecker_settle(t *testing.T) {
 }
 
 func TestChecker_sweep(t *testing.T) {
-	c := NewChecker(1)
+	c := NewChecker(&handClock{})
 	c.record("old")
 	known := c.sweep(map[wire.ID]bool{})
 	c.record("new")
@@ -85,7 +85,7 @@ func TestChecker_sweep(t *testing.T) {
 }
 
 func TestParty_sweep(t *testing.T) {
-	c := NewChecker(1)
+	c := NewChecker(&handClock{})
 	p := c.Party("driver", "d")
 	now := time.Unix(1000, 0)
 	id := wire.ID("answered")

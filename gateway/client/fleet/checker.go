@@ -3,7 +3,6 @@ package fleet
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch/sim/actor"
 	"github.com/hexfleet/hexfleet/gateway/wire"
@@ -22,9 +21,7 @@ type Checker struct {
 	histories []wire.Event
 	// trails are the positions that each driver sent of late, by its sub.
 	trails map[string]*trail
-	// late is how much newer than the end of a driver's work its position may be, market time: the two come
-	// from different places in the server.
-	late time.Duration
+	wall   Clock // immutable
 }
 
 type seqKey struct {
@@ -42,9 +39,9 @@ type record struct {
 	rider int64
 	// history is the number of versions read back, -1 before.
 	history int64
-	// drivers are all that ever had it; positions the instants of those that its rider was told.
-	drivers   []string
-	positions []time.Time
+	// drivers are all that ever had it.
+	drivers []string
+	strays  []stray
 }
 
 // snapshot is what stands in an order at one version, as far as parties must agree on it.
@@ -53,13 +50,9 @@ type snapshot struct {
 	next          int
 }
 
-// NewChecker makes one that has seen nothing, for a server whose market clock runs scale times as fast as
-// the wall clock.
-func NewChecker(scale float64) *Checker {
-	return &Checker{
-		orders: map[wire.ID]*record{}, seqs: map[seqKey]wire.ID{}, trails: map[string]*trail{},
-		late: max(lateMarket, time.Duration(scale*float64(lateWall))),
-	}
+// NewChecker makes one that has seen nothing.
+func NewChecker(wall Clock) *Checker {
+	return &Checker{orders: map[wire.ID]*record{}, seqs: map[seqKey]wire.ID{}, trails: map[string]*trail{}, wall: wall}
 }
 
 // Broken are the promises seen broken so far.

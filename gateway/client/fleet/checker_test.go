@@ -88,15 +88,24 @@ func ackOf(id wire.ID, order *wire.Order) *wire.Ack {
 	return &wire.Ack{Type: wire.TypeAck, ID: &id, Order: order}
 }
 
+// setClock is a wall clock that shows what it is set to.
+type setClock struct{ now time.Time }
+
+func (c *setClock) Now() time.Time { return c.now }
+
+func (c *setClock) After(time.Time) (<-chan time.Time, func()) { return nil, func() {} }
+
 // scene is a rider r that has ordered o, and its driver d, both connected.
 type scene struct {
+	clock         *setClock
 	checker       *fleet.Checker
 	rider, driver *fleet.Party
 }
 
 func newScene() scene {
-	c := fleet.NewChecker(1)
-	s := scene{c, c.Party("rider", "r"), c.Party("driver", "d")}
+	clock := &setClock{now: at}
+	c := fleet.NewChecker(clock)
+	s := scene{clock, c, c.Party("rider", "r"), c.Party("driver", "d")}
 	s.rider.Heard(&wire.Welcome{Role: "rider", Sub: "r"})
 	s.driver.Heard(&wire.Welcome{Role: "driver", Sub: "d"})
 	s.rider.Sent(at, wire.TypeOrderCreate, "create")
@@ -269,13 +278,17 @@ var lies = map[string]struct {
 	}},
 	"a_position_after_the_ride": {fleet.Private, "when none was at work", func(s scene) {
 		s.tell(1, 6)
+		s.clock.now = at.Add(3 * time.Second)
 		s.rider.Heard(&wire.DriverPosition{OrderID: "o", Timestamp: wire.TimeOf(at.Add(time.Minute))})
 		s.checker.History("o", historyOf("o", 6), false)
 	}},
-	"a_position_before_a_driver_was_found": {fleet.Private, "when none was at work", func(s scene) {
-		s.tell(1, 6)
-		s.rider.Heard(&wire.DriverPosition{OrderID: "o", Timestamp: wire.TimeOf(at.Add(-time.Minute))})
-		s.checker.History("o", historyOf("o", 6), false)
+	"a_position_long_before_a_driver_was_found": {fleet.Private, "when none was at work", func(s scene) {
+		s.tell(1, 2)
+		s.clock.now = at.Add(3 * time.Second)
+		s.rider.Heard(&wire.DriverPosition{OrderID: "o", Timestamp: wire.TimeOf(at.Add(3 * time.Second))})
+		events := historyOf("o", 3)
+		events[2].At = wire.TimeOf(at.Add(time.Hour))
+		s.checker.History("o", events, false)
 	}},
 	"a_position_of_another_driver": {fleet.Private, "where no driver of the order said it was", func(s scene) {
 		s.tell(1, 3)
@@ -449,6 +462,20 @@ func TestChecker_what_is_no_lie(t *testing.T) {
 			s.driver.Sent(at, wire.TypeDuty, "duty")
 			s.driver.Heard(&client.Disconnected{})
 			s.driver.Finish(at.Add(time.Hour))
+		},
+		"a_position_overtakes_the_news_of_its_driver": func(s scene) {
+			s.tell(1, 2)
+			s.clock.now = at.Add(3 * time.Second)
+			s.rider.Heard(&wire.DriverPosition{OrderID: "o", Timestamp: wire.TimeOf(at.Add(3 * time.Second))})
+			s.checker.History("o", historyOf("o", 3), false)
+		},
+		"a_position_on_its_way_at_the_end_of_the_ride": func(s scene) {
+			s.tell(1, 6)
+			s.clock.now = at.Add(time.Second)
+			s.rider.Heard(&wire.DriverPosition{OrderID: "o", Timestamp: wire.TimeOf(at.Add(time.Minute))})
+			s.clock.now = at.Add(time.Hour)
+			s.rider.Heard(&wire.DriverPosition{OrderID: "o", Timestamp: wire.TimeOf(at.Add(5 * time.Second))}) // of the ride
+			s.checker.History("o", historyOf("o", 6), false)
 		},
 		"lost_and_heard_of_again": func(s scene) {
 			s.driver.Heard(toldAt("o", 3))

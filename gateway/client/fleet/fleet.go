@@ -97,7 +97,7 @@ func New(cfg Config, m wire.Market) (*Fleet, error) {
 		}
 	}
 	f := &Fleet{
-		cfg: cfg, clock: newMarketClock(cfg.Clock, m.ServerTime.Time, m.TimeScale), checker: NewChecker(m.TimeScale),
+		cfg: cfg, clock: newMarketClock(cfg.Clock, m.ServerTime.Time, m.TimeScale), checker: NewChecker(cfg.Clock),
 		ack: newHistogram(), offer: newHistogram(), accept: newHistogram(),
 		phase: "connecting", accepts: map[acceptance]time.Time{},
 	}

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"time"
 
+	"github.com/hexfleet/hexfleet/dispatch/sim/actor"
 	"github.com/hexfleet/hexfleet/gateway/client"
 	"github.com/hexfleet/hexfleet/gateway/wire"
 )
@@ -29,6 +30,10 @@ type Party struct {
 type last struct {
 	version int64
 	mine    bool // by then it was a party
+	working bool // a driver was at work
+	// at is when the state was entered, market time, zero when that was not told; heard the wall instant of
+	// the news.
+	at, heard time.Time
 }
 
 // asked is one request.
@@ -196,7 +201,11 @@ func (p *Party) update(m *wire.OrderUpdate) {
 	if p.role == "driver" && !mine {
 		delete(p.told, o.ID) // it may be told again from an event that gives it back
 	} else {
-		p.told[o.ID] = last{version: max(before.version, o.Version), mine: mine}
+		now := last{max(before.version, o.Version), mine, actor.State(o.State).Assigned(), time.Time{}, c.wall.Now()}
+		if m.Event != nil {
+			now.at = m.Event.At.Time
+		}
+		p.told[o.ID] = now
 	}
 	if p.role == "rider" {
 		r := c.record(o.ID)

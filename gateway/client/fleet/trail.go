@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// lateMarket and lateWall are how much newer than the end of a driver's work its position may be, the
-	// longer of the two counts: an event takes its way through the stream.
-	lateMarket, lateWall = 5 * time.Second, 2 * time.Second
+	// lateBy is how long after a rider was told that its driver's work is over a position may still come, wall
+	// time: the two come from different places in the server.
+	lateBy = 2 * time.Second
 	// staleBy is how much older than the beginning of a driver's work its position may be, market time: by
 	// default an order is given to a driver whose last position is no older than that.
 	staleBy = time.Minute
@@ -76,7 +76,9 @@ func (p *Party) position(m *wire.DriverPosition) {
 		return
 	}
 	r := c.record(m.OrderID)
-	r.positions = append(r.positions, m.Timestamp.Time)
+	if !known.working && m.Timestamp.After(known.at) && c.wall.Now().Sub(known.heard) > lateBy {
+		r.strays = append(r.strays, stray{m.Timestamp.Time, known.version})
+	}
 	denied := func(driver string) bool {
 		t := c.trails[driver]
 		return t != nil && t.denies(m.Timestamp.Time, m.Lat, m.Lng)
@@ -87,21 +89,22 @@ func (p *Party) position(m *wire.DriverPosition) {
 	}
 }
 
-// atWork checks that the positions told to the rider are of a time when a driver worked on the order; mu is
-// held.
+// stray is the instant of a position that a rider was told when, by what it was told before, the order had no
+// driver; after is the version of which it was told last.
+type stray struct {
+	at    time.Time
+	after int64
+}
+
+// atWork checks that positions of drivers that the rider had not been told of have overtaken that news and
+// nothing else; mu is held.
 func (c *Checker) atWork(id wire.ID, r *record, events []wire.Event) {
-	for _, at := range r.positions {
-		fits := func(i int) bool {
-			e := &events[i]
-			return actor.State(e.To).Assigned() && !at.Before(e.At.Add(-staleBy)) &&
-				(i+1 == len(events) || !at.After(events[i+1].At.Add(c.late)))
-		}
-		worked := false
-		for i := range events {
-			worked = worked || fits(i)
-		}
-		if !worked {
-			c.broken.add(Private, id, "its rider was told where a driver was at %v, when none was at work for it", at)
+	for _, s := range r.strays {
+		overtook := slices.ContainsFunc(events, func(e wire.Event) bool {
+			return e.Version > s.after && actor.State(e.To).Assigned() && !s.at.Before(e.At.Add(-staleBy))
+		})
+		if !overtook {
+			c.broken.add(Private, id, "its rider was told where a driver was at %v, when none was at work for it", s.at)
 			return
 		}
 	}
