@@ -26,9 +26,6 @@ func cellAt(p LatLng, resolution int) cell {
 	return cell(c)
 }
 
-// CellID is the name of the H3 cell of a valid place, as H3 writes it: 15 hexadecimal digits.
-func CellID(p LatLng, resolution int) string { return h3.Cell(cellAt(p, resolution)).String() }
-
 // Cell is an H3 cell for those outside of the index, who count by it; the zero Cell is none.
 type Cell uint64
 

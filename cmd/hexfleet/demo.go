@@ -28,6 +28,9 @@ import (
 // demoMarket is where the demo plays: the market whose demand is fitted.
 const demoMarket = "sf"
 
+// demoStaff is whom the printed link and staff token speak for.
+const demoStaff = "staff"
+
 // How busy the city is. The market clock is the real one, and its night must not look dead: the share of
 // drivers with an order goes from demoQuiet, in the quietest hour, to demoBusy in the busiest.
 const (

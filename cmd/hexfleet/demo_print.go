@@ -10,7 +10,7 @@ import (
 const demoGuide = `
   San Francisco is being dispatched: %[1]d drivers and their riders, all over real sockets.
 
-  The board, for staff (the link is good once):
+  The live board, for staff (the link is good once, within ten minutes):
     %[2]s
 
   Be a rider and watch your order live (Node 20.10 or later), in a second terminal:
@@ -31,7 +31,7 @@ func (d *demo) print(w io.Writer, c *serveCmd, board string, keeps bool) error {
 	if err != nil {
 		return fmt.Errorf("mint a token: %w", err)
 	}
-	staff, err := d.mint("dispatcher", "staff")
+	staff, err := d.mint("dispatcher", demoStaff)
 	if err != nil {
 		return fmt.Errorf("mint a token: %w", err)
 	}

@@ -87,6 +87,7 @@ func TestServe_Demo(t *testing.T) {
 	p := demonstrate(t, temp, "--demo-drivers", "40", "--time-scale", "50")
 	p.reaches(`hexfleet_gateway_sockets{role="driver"}`, 40)
 	p.reaches(`hexfleet_demo_orders_total{what="sent"}`, 10)
+	staffLink(t, p)
 	pasted(t, p)
 	p.reaches(`hexfleet_demo_orders_total{what="completed"}`, 5)
 	if broken := p.metric("hexfleet_demo_broken_promises"); broken != 0 {
@@ -104,6 +105,27 @@ func TestServe_Demo(t *testing.T) {
 		if strings.Contains(p.logs.String(), bad) {
 			t.Errorf("the log has %q", bad)
 		}
+	}
+}
+
+// staffLink opens the printed link as the board does: its ticket is good for a token, once.
+func staffLink(t *testing.T, p *process) {
+	t.Helper()
+	_, ticket, found := strings.Cut(p.logs.String(), p.url+"/#ticket=")
+	if ticket, _, _ = strings.Cut(ticket, "\n"); !found || ticket == "" {
+		t.Fatalf("no staff link is printed:\n%s", p.logs)
+	}
+	body := `{"ticket":"` + ticket + `"}`
+	a := p.rest("POST", "/v1/tickets/redeem", "", body)
+	token, _ := a.body["token"].(string)
+	if a.status != http.StatusOK || a.body["role"] != "dispatcher" {
+		t.Fatalf("the ticket was answered %d %s", a.status, a.raw)
+	}
+	if a := p.rest("GET", "/v1/orders?market=sf", token, ""); a.status != http.StatusOK {
+		t.Errorf("its token was answered %d %s", a.status, a.raw)
+	}
+	if a := p.rest("POST", "/v1/tickets/redeem", "", body); a.status != http.StatusGone {
+		t.Errorf("used again it was answered %d %s", a.status, a.raw)
 	}
 }
 

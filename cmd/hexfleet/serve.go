@@ -134,5 +134,6 @@ func (s *server) demonstrate(ctx context.Context, c *serveCmd, std stdio, keeps 
 		return err
 	}
 	s.onStop(d.stop)
-	return d.print(std.Err, c, s.url(), keeps)
+	board := d.url + "/#ticket=" + s.gateway.StaffTicket(dispatch.RoleDispatcher, demoStaff)
+	return d.print(std.Err, c, board, keeps)
 }

@@ -106,7 +106,11 @@ func fitDemand(t *testing.T, trips []Trip) string {
 	}
 	cells := map[string]*fitted{}
 	cell := func(p geo.LatLng) *fitted {
-		id := geo.CellID(p, demandResolution)
+		at, ok := geo.CellAt(p, demandResolution)
+		if !ok {
+			t.Fatalf("%v is no place", p)
+		}
+		id := at.String()
 		c := cells[id]
 		if c == nil {
 			c = &fitted{id: id, goes: map[*fitted]int{}}
