@@ -8,10 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch/sim"
 )
 
 // demonstrate starts serve --demo with its temporary files in temp, and waits until it listens.
@@ -153,6 +156,35 @@ func pasted(t *testing.T, p *process) {
 	}
 	if n != 3 {
 		t.Errorf("%d curl lines are printed, want 3:\n%s", n, p.logs)
+	}
+}
+
+// TestDemoRiders_ask keeps the city alive at any hour of the real day: the busy share of its drivers, when each
+// ride takes as long as real ones do.
+func TestDemoRiders_ask(t *testing.T) {
+	demand, err := sim.SanFrancisco()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, hour := range []int{1, 4, 8, 16, 23} {
+		begin := time.Date(2026, 5, 20, hour+7, 0, 0, 0, time.UTC) // a Wednesday in San Francisco
+		const drivers, settled, end = 400, 5 * time.Minute, 55 * time.Minute
+		d := newDemoRiders(demand, drivers, begin)
+		var over []time.Time // when each open order ends
+		sum, n := 0.0, 0
+		for at := begin; at.Sub(begin) < end; at = at.Add(time.Second) {
+			over = slices.DeleteFunc(over, func(t time.Time) bool { return !t.After(at) })
+			for _, r := range d.ask(at, time.Second, len(over)) {
+				over = append(over, at.Add(r.At).Add(time.Duration(d.rng.ExpFloat64()*float64(d.ride))))
+			}
+			if at.Sub(begin) >= settled {
+				sum += float64(len(over)) / drivers
+				n++
+			}
+		}
+		if share := sum / float64(n); share < 0.58 || share > 0.72 {
+			t.Errorf("from %d o'clock %.2f of the drivers are busy, want 0.60 to 0.70", hour, share)
+		}
 	}
 }
 
