@@ -27,6 +27,7 @@ func freePort(t *testing.T) string {
 // TestServe_KillLosesNothing kills the server while orders come in, three times, and asks the next one for
 // every order that was acknowledged (P1, P3, P7).
 func TestServe_KillLosesNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	acked := map[string]string{} // key -> the body of the 201
 	for round := range 3 {
@@ -139,6 +140,7 @@ func checkHistories(t *testing.T, p *process, staff string, want int) {
 // TestServe_DrainsOnTerminate shows SIGTERM: sockets are told to come back, the exit code is 0, nothing that
 // was acknowledged is lost (P13).
 func TestServe_DrainsOnTerminate(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := serve(t, dir)
 	rider := p.dial(p.token(dispatch.RoleRider, "r1"))

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // data gives a file of the development data beside the repository; false where there is none.
@@ -70,6 +69,7 @@ func load(t *testing.T, p *process, meanwhile func(), args ...string) report {
 // TestLoad_TenMinutesOfSanFrancisco plays the ten recorded minutes of a Friday night at twenty times their
 // speed: real trips, real drivers on shift.
 func TestLoad_TenMinutesOfSanFrancisco(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir(), "--time-scale", "20")
 	args := []string{"--drivers", "300", "--rate", "8", "--duration", "30s", "--seed", "1"}
 	want := 200
@@ -89,17 +89,23 @@ func TestLoad_TenMinutesOfSanFrancisco(t *testing.T) {
 	}
 }
 
-// TestLoad_ThroughAKill kills the server in the middle and starts it again on the same data dir and port:
-// the clients resume by themselves, and no promise is broken.
+// TestLoad_ThroughAKill is the Friday night at a small size: drivers who decline, ignore, give orders back and
+// wait in vain, riders who lose patience, a network that cuts and delays, and a server that is killed in the
+// midst of it and started again on the same data dir and port. The clients resume by themselves, and no
+// promise is broken.
 func TestLoad_ThroughAKill(t *testing.T) {
+	t.Parallel()
 	dir, listen := t.TempDir(), freePort(t)
 	p := serve(t, dir, "--listen", listen, "--time-scale", "20")
 	r := load(t, p, func() {
-		time.Sleep(6 * time.Second) // in the midst of the demand; what is tested does not depend on when
+		until(t, "the demand is in full swing", func() bool {
+			return len(p.done("GET", "/v1/orders?limit=500&state=en_route_to_dropoff,completed", "")["items"].([]any)) >= 5
+		})
 		p.kill()
 		serve(t, dir, "--listen", listen, "--time-scale", "20")
-	}, "--drivers", "60", "--rate", "4", "--duration", "15s", "--seed", "7")
-	if r.Orders.Acked == 0 {
-		t.Error("no order was acknowledged")
+	}, "--drivers", "80", "--rate", "2", "--duration", "20s", "--seed", "7", "--cut", "0.5", "--lag", "50ms",
+		"--decline", "0.1", "--ignore", "0.05", "--driver-cancel", "0.05", "--no-show", "0.05", "--patience", "4m")
+	if r.Orders.Acked < 20 || r.Orders.PickedUp < r.Orders.Acked/2 {
+		t.Errorf("%d orders were acknowledged, %d picked up", r.Orders.Acked, r.Orders.PickedUp)
 	}
 }

@@ -25,6 +25,7 @@ const (
 // TestREST_Refuses sends every kind of bad request over the real listener: the contract's status, code and
 // field for each, as problem+json.
 func TestREST_Refuses(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	rider, driver := p.token(dispatch.RoleRider, "r1"), p.token(dispatch.RoleDriver, "d1")
 	staff, service := p.token(dispatch.RoleDispatcher, "s1"), p.token(dispatch.RoleService, "svc")
@@ -131,6 +132,7 @@ func TestREST_Refuses(t *testing.T) {
 
 // TestSocket_Refuses sends bad frames over the real socket, which must stay open.
 func TestSocket_Refuses(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	driver := p.dial(p.token(dispatch.RoleDriver, "d1"))
 	rider := p.dial(p.token(dispatch.RoleRider, "r1"))
@@ -177,6 +179,7 @@ func TestSocket_Refuses(t *testing.T) {
 
 // TestSocket_Closes shows the close codes of the contract.
 func TestSocket_Closes(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	token := p.token(dispatch.RoleDriver, "d1")
 	closes := func(name string, want int, do func(s *sock), s *sock) {
@@ -218,6 +221,7 @@ func TestSocket_Closes(t *testing.T) {
 
 // TestServe_TellsMarketsAndHealth reads what anyone may read.
 func TestServe_TellsMarketsAndHealth(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir(), "--time-scale", "5")
 	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
 		if a := p.rest("GET", path, "", ""); a.status != 200 || !json.Valid([]byte(a.raw)) {

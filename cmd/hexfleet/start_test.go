@@ -11,6 +11,7 @@ import (
 // TestServe_RefusesToStart shows what an operator sees when something is wrong: one clear sentence and the
 // contract's exit code.
 func TestServe_RefusesToStart(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +69,7 @@ func hexfleetOutput(args ...string) (string, int) {
 }
 
 func TestServe_RefusesASecondServer(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	out, code := hexfleetOutput("serve", "--data-dir", p.dir, "--listen", "127.0.0.1:0")
 	if code != exitFailure || !strings.Contains(out, p.dir) {
@@ -76,6 +78,7 @@ func TestServe_RefusesASecondServer(t *testing.T) {
 }
 
 func TestToken_IsUsable(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	out, code := hexfleetOutput("token", "--data-dir", p.dir, "--role", "dispatcher", "--sub", "staff-1")
 	if code != exitDone || strings.Count(out, "\n") != 1 {
@@ -98,6 +101,7 @@ func TestToken_IsUsable(t *testing.T) {
 }
 
 func TestVersion_IsOneLine(t *testing.T) {
+	t.Parallel()
 	out, code := hexfleetOutput("version")
 	if code != exitDone || !strings.HasPrefix(out, "hexfleet ") || strings.Count(out, "\n") != 1 {
 		t.Errorf("exit %d, said %q", code, out)

@@ -29,6 +29,7 @@ func onDuty(p *process, sub string, lat, lng float64) *sock {
 // TestServe_Walk is the walk-through of the README: one rider and one driver, from token to completed order,
 // and the history read back.
 func TestServe_Walk(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	rider := p.dial(p.token(dispatch.RoleRider, "r1"))
 	driver := onDuty(p, "d1", 37.781, -122.411)
@@ -80,6 +81,7 @@ func TestServe_Walk(t *testing.T) {
 // TestServe_TakesTelemetrySentBehindDuty sends duty and a point at once, and waits for neither answer: the
 // driver is found all the same.
 func TestServe_TakesTelemetrySentBehindDuty(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	d := p.dial(p.token(dispatch.RoleDriver, "d1"))
 	d.send(object{"type": "duty", "id": "on", "state": "online", "market": "sf"})
