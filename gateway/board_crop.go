@@ -23,9 +23,9 @@ const (
 	boardOrders = 500
 	// boardCells is how many cells are told; with more, coarser ones are.
 	boardCells = 4000
-	// driverBytes is how long a driver is in a frame beside its id and state: two coordinates of 11 and 12
-	// characters, a heading of 4, an age of at most 18, and punctuation.
-	driverBytes = 60
+	// driverBytes is how long a driver is in a frame beside its id and state: coordinates of 10 and 11
+	// characters, a heading of 4, an age of at most 10 (three years), and punctuation of 10.
+	driverBytes = 45
 	// finest is the finest resolution told: cells of about 25 m across the middle.
 	finest = 11
 )

@@ -50,6 +50,7 @@ type stage struct {
 	seq      map[dispatch.MarketID][]dispatch.Event
 	offers   []dispatch.Offer
 	duty     map[dispatch.DriverID]dispatch.Duty
+	board    *dispatch.Board // nil: away
 	answers  map[string]dispatch.Reply
 	puts     []put
 	commands int
@@ -82,7 +83,7 @@ func newStage(t testing.TB, change func(*Config)) *stage {
 	}
 	markets := dispatch.Markets{stageMarket(t, "east", 20), stageMarket(t, "west", 0)}
 	c := Config{
-		Orders: st, History: st, Positions: st, Feed: st, Auth: keys,
+		Orders: st, History: st, Positions: st, Feed: st, Board: st, Auth: keys,
 		Markets: func() dispatch.Markets { return markets },
 		Market:  st.market, Wall: dispatch.Wall{},
 		Log:      slog.New(slog.NewTextHandler(io.Discard, nil)),
