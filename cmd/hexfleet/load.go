@@ -43,8 +43,9 @@ type loadCmd struct {
 	NoShow       float64       `group:"Conduct" help:"Chance that nobody comes to the pickup, so that the driver cancels after the market's wait." placeholder:"P"`
 	Patience     time.Duration `group:"Conduct" help:"How long a rider waits for a driver before it cancels, market time (default: for ever)." placeholder:"D"`
 
-	Cut float64       `group:"Network" help:"Share of all sockets cut each wall minute, 0 to 1; each comes back within seconds, drivers with the positions of meanwhile." placeholder:"SHARE"`
-	Lag time.Duration `group:"Network" help:"Delay of what is sent, either way: anything up to this, wall time." placeholder:"D"`
+	Cut   float64       `group:"Network" help:"Share of all sockets cut each wall minute, 0 to 1; each comes back within seconds, drivers with the positions of meanwhile." placeholder:"SHARE"`
+	Lag   time.Duration `group:"Network" help:"Delay of what is sent, either way: anything up to this, wall time." placeholder:"D"`
+	Twins float64       `group:"Network" help:"Share of drivers that log in on a second device at some time; the server must close the first." placeholder:"SHARE"`
 }
 
 // How the simulated drivers behave; market time.
@@ -94,7 +95,7 @@ func (c *loadCmd) Run(ctx context.Context, std stdio) error {
 	run, err := fleet.New(fleet.Config{
 		URL: c.URL, Token: mint, API: api, Market: string(market.ID),
 		SearchTimeout: seconds(market.Policy.SearchTimeoutS), Plan: plan, Conduct: c.conduct(market, input.meals),
-		Network: fleet.Network{Cut: c.Cut, Lag: c.Lag},
+		Network: fleet.Network{Cut: c.Cut, Lag: c.Lag, Twins: c.Twins},
 		Clock:   dispatch.Wall{}, Log: slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, market)
 	if err != nil {

@@ -69,7 +69,7 @@ func (c *loadCmd) checkChances() error {
 		p    float64
 	}{
 		{"--decline", c.Decline}, {"--ignore", c.Ignore}, {"--driver-cancel", c.DriverCancel}, {"--no-show", c.NoShow},
-		{"--cut", c.Cut},
+		{"--cut", c.Cut}, {"--twins", c.Twins},
 	} {
 		if !(chance.p >= 0 && chance.p <= 1) {
 			return usagef("%s must be from 0 to 1, not %v", chance.flag, chance.p)

@@ -37,6 +37,9 @@ type Config struct {
 	Handle func(Message)
 	// Sent hears of each request frame just before it is written, repeats too. It must not block. May be nil.
 	Sent func(kind string, id wire.ID)
+	// Yield ends the client when the same driver logs in on another device (close 4009), which otherwise comes
+	// back and so replaces the other one.
+	Yield bool
 	// Log is for what the user of the SDK cannot see otherwise; nil discards.
 	Log *slog.Logger
 	// MinBackoff and MaxBackoff bound the wait between two attempts, wall time: the n-th lies anywhere from 0

@@ -165,6 +165,20 @@ func TestClient_reconnect(t *testing.T) {
 		}
 		await(t, heard, func(c *client.Connected) bool { return c.Resumed })
 	})
+	t.Run("one_that_yields_to_another_device_stays_away", func(t *testing.T) {
+		url := serve(t, func(_ int, p *peer) {
+			p.greet("driver", "d")
+			p.close(client.CloseReplaced)
+		})
+		c, heard := open(t, url, func(cfg *client.Config) { cfg.Yield = true })
+		if gone := await[*client.Disconnected](t, heard, nil); gone.Code != client.CloseReplaced || !gone.Final {
+			t.Errorf("got %+v, want code 4009, final", gone)
+		}
+		<-c.Done()
+		if stop, ok := errors.AsType[*client.StopError](c.Err()); !ok || stop.Code != client.CloseReplaced {
+			t.Errorf("ended with %v, want a StopError with 4009", c.Err())
+		}
+	})
 	t.Run("a_drain_waits_as_told", func(t *testing.T) {
 		var left time.Time
 		back := make(chan time.Duration, 1)

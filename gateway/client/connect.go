@@ -22,6 +22,8 @@ const (
 	CloseSlow = 4008
 	// CloseReplaced tells a driver that it has a newer socket.
 	CloseReplaced = 4009
+	// closeLowest is the first close code of the protocol's own: what is below is an HTTP status.
+	closeLowest = 4000
 	// closeFinal is the first of the codes after which a client does not come back; closeEnd is beyond the last.
 	closeFinal, closeEnd = 4500, 5000
 )
@@ -93,7 +95,7 @@ func closeCode(err error) int {
 	if e, ok := errors.AsType[*websocket.CloseError](err); ok {
 		return e.Code
 	}
-	if e, ok := errors.AsType[*StopError](err); ok && e.Code >= closeFinal {
+	if e, ok := errors.AsType[*StopError](err); ok && e.Code >= closeLowest {
 		return e.Code
 	}
 	return 0

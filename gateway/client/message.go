@@ -54,7 +54,7 @@ func (e *Error) Error() string {
 
 // StopError ends a client: the server does not want it back.
 type StopError struct {
-	// Code is the close code, 4500 to 4999, or the HTTP status of a refused upgrade.
+	// Code is the close code, 4500 to 4999 or CloseReplaced, or the HTTP status of a refused upgrade.
 	Code   int
 	Detail string
 }

@@ -107,10 +107,10 @@ func (s *session) read() (Message, error) {
 	return decode(data), nil
 }
 
-// final makes a close code that forbids to come back a *StopError.
+// final makes a close code that forbids to come back, or is not to be followed by it, a *StopError.
 func (s *session) final(err error) error {
 	if e, ok := errors.AsType[*websocket.CloseError](err); ok {
-		if e.Code >= closeFinal && e.Code < closeEnd {
+		if e.Code >= closeFinal && e.Code < closeEnd || e.Code == CloseReplaced && s.client.cfg.Yield {
 			return &StopError{Code: e.Code, Detail: e.Text}
 		}
 		if e.Code == CloseDrain && s.drain == nil {

@@ -128,7 +128,7 @@ func TestChecker_honest_story(t *testing.T) {
 	s.driver.Heard(ackOf("accept", ptr(orderAt("o", 3))))
 	s.driver.Heard(toldAt("o", 3))
 	for i := range 3 {
-		s.driver.Placed(wire.Point{Lat: 0.1, Timestamp: wire.TimeOf(at.Add(time.Duration(i) * time.Second))})
+		s.checker.Placed("d", wire.Point{Lat: 0.1, Timestamp: wire.TimeOf(at.Add(time.Duration(i) * time.Second))})
 	}
 	s.rider.Heard(&wire.DriverPosition{OrderID: "o", Lat: 0.1, Timestamp: wire.TimeOf(at.Add(time.Second))})
 	s.rider.Heard(&wire.DriverPosition{OrderID: "o", Lat: 9, Timestamp: wire.TimeOf(at.Add(-time.Second))}) // sent by a life before
@@ -293,13 +293,13 @@ var lies = map[string]struct {
 	"a_position_of_another_driver": {fleet.Private, "where no driver of the order said it was", func(s scene) {
 		s.tell(1, 3)
 		for i := range 3 {
-			s.driver.Placed(wire.Point{Lat: 0.1, Timestamp: wire.TimeOf(at.Add(2 * time.Duration(i) * time.Second))})
+			s.checker.Placed("d", wire.Point{Lat: 0.1, Timestamp: wire.TimeOf(at.Add(2 * time.Duration(i) * time.Second))})
 		}
 		s.rider.Heard(&wire.DriverPosition{OrderID: "o", Lat: 0.2, Timestamp: wire.TimeOf(at.Add(3 * time.Second))})
 	}},
 	"a_position_where_the_driver_was_not": {fleet.Private, "where no driver of the order said it was", func(s scene) {
 		s.tell(1, 3)
-		s.driver.Placed(wire.Point{Lat: 0.1, Timestamp: wire.TimeOf(at)})
+		s.checker.Placed("d", wire.Point{Lat: 0.1, Timestamp: wire.TimeOf(at)})
 		s.rider.Heard(&wire.DriverPosition{OrderID: "o", Lat: 0.2, Timestamp: wire.TimeOf(at)})
 	}},
 	"an_offer_to_a_rider": {fleet.Private, "rider r was sent an offer", func(s scene) {

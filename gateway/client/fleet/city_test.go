@@ -28,6 +28,8 @@ type tinyCity struct {
 	// connection at its first step of a trip, before the answer.
 	deaf        string
 	forget, cut bool
+	// twoSockets lets a driver have several.
+	twoSockets bool
 
 	mu      sync.Mutex
 	sockets map[string]*websocket.Conn // by sub
@@ -91,6 +93,10 @@ func (c *tinyCity) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	role, sub, _ := strings.Cut(auth.Token, " ") // the token of this server says who
 	c.mu.Lock()
+	if before := c.sockets[sub]; before != nil && !c.twoSockets {
+		_ = before.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4009, "replaced"), time.Now().Add(time.Second))
+		_ = before.Close()
+	}
 	c.sockets[sub] = conn
 	c.send(sub, wire.Welcome{
 		Type: wire.TypeWelcome, Session: "s", Role: role, Sub: wire.ID(sub), HeartbeatS: 15, ServerTime: c.now(), TimeScale: scale,
@@ -98,6 +104,11 @@ func (c *tinyCity) socket(w http.ResponseWriter, r *http.Request) {
 	for _, from := range auth.Resume {
 		for _, e := range c.history[from.OrderID][from.AfterVersion:] {
 			c.send(sub, wire.OrderUpdate{Type: wire.TypeOrder, Order: *c.orders[from.OrderID], Event: &e})
+		}
+	}
+	for _, o := range c.orders {
+		if len(auth.Resume) == 0 && o.DriverID != nil && string(*o.DriverID) == sub {
+			c.send(sub, wire.OrderUpdate{Type: wire.TypeOrder, Order: *o})
 		}
 	}
 	c.mu.Unlock()

@@ -30,6 +30,7 @@ func (f *Fleet) newDriver(i int, ready map[actor.RiderID]time.Time) *driver {
 		line: f.newLine(2 * uint64(i)), rng: rand.New(rand.NewPCG(f.cfg.Conduct.Seed, 2*uint64(i))),
 	}
 	d.alarm = newAlarm(d.ring)
+	d.twins()
 	return d
 }
 

@@ -67,8 +67,9 @@ type Fleet struct {
 	cancel  context.CancelCauseFunc
 
 	ack, offer, accept *histogram
-	// cuts counts sockets that were cut on purpose, repeats requests sent once more after their answer.
-	cuts, repeats atomic.Int64
+	// cuts counts sockets that were cut on purpose, repeats requests sent once more after their answer, twins
+	// second devices.
+	cuts, repeats, twins atomic.Int64
 
 	// mu guards what follows and the books of the riders.
 	mu      sync.Mutex
@@ -270,6 +271,6 @@ func (f *Fleet) report() Report {
 	return Report{
 		Orders: f.countLocked(), Broken: broken,
 		OrderAck: f.ack.latency(), OrderOffer: f.offer.latency(), AcceptTold: f.accept.latency(),
-		Cuts: f.cuts.Load(), Repeats: f.repeats.Load(),
+		Cuts: f.cuts.Load(), Repeats: f.repeats.Load(), Twins: f.twins.Load(),
 	}
 }

@@ -180,6 +180,7 @@ func TestNew(t *testing.T) {
 		"GiveBack": func(c *fleet.Config) { c.Conduct.Chances.GiveBack = -0.1 },
 		"NoShow":   func(c *fleet.Config) { c.Conduct.Chances.NoShow = 2 },
 		"Cut":      func(c *fleet.Config) { c.Network.Cut = 1.1 },
+		"Twins":    func(c *fleet.Config) { c.Network.Twins = -1 },
 		"Lag":      func(c *fleet.Config) { c.Network.Lag = time.Minute },
 		"twice":    func(c *fleet.Config) { c.Plan.Drivers = append(c.Plan.Drivers, c.Plan.Drivers[0]) },
 	} {

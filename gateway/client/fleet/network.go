@@ -19,12 +19,14 @@ type Network struct {
 	Cut float64
 	// Lag is the most by which what is sent comes later, either way: anything from 0 to Lag, the order kept.
 	Lag time.Duration
+	// Twins is the share of drivers that log in on a second device at some time, 0 to 1.
+	Twins float64
 }
 
 func (n Network) validate() error {
 	switch {
-	case !(n.Cut >= 0 && n.Cut <= 1):
-		return errors.New("fleet: Cut must be from 0 to 1")
+	case !share(n.Cut) || !share(n.Twins):
+		return errors.New("fleet: Cut and Twins must be from 0 to 1")
 	case n.Lag < 0 || n.Lag > MaxLag:
 		return errors.New("fleet: Lag must be from 0 to " + MaxLag.String())
 	}

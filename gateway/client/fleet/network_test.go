@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,4 +65,34 @@ func TestFleet_repeats(t *testing.T) {
 	if err != nil || len(r.Broken) != 0 || r.Repeats == 0 {
 		t.Errorf("got %+v, %v, want some requests repeated and nothing broken", r, err)
 	}
+}
+
+func TestFleet_twins(t *testing.T) {
+	t.Parallel()
+	run := func(t *testing.T, twoSockets bool) fleet.Report {
+		t.Parallel()
+		city := newTinyCity(t)
+		city.twoSockets = twoSockets
+		cfg := config(t, city.url)
+		cfg.Network.Twins = 1
+		cfg.Plan.Length = 10 * time.Minute
+		r, err := play(t, city, cfg)
+		if err != nil || r.Orders.Acked != 8 || r.Twins != 5 {
+			t.Errorf("got %+v, %v, want 8 orders acknowledged and 5 second devices", r, err)
+		}
+		return r
+	}
+	t.Run("the_first_device_is_closed", func(t *testing.T) {
+		if r := run(t, false); r.Orders.PickedUp != 8 || len(r.Broken) != 0 {
+			t.Errorf("got %+v, want 8 orders picked up and nothing broken", r)
+		}
+	})
+	t.Run("both_devices_stay", func(t *testing.T) {
+		r := run(t, true)
+		if !slices.ContainsFunc(r.Broken, func(b fleet.Broken) bool {
+			return b.Promise == fleet.Single && strings.Contains(b.Detail, "had two sockets")
+		}) {
+			t.Errorf("got %+v, want that a driver had two sockets", r.Broken)
+		}
+	})
 }

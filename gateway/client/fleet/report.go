@@ -17,9 +17,10 @@ type Report struct {
 	OrderOffer Latency `json:"order_offer_ms"`
 	AcceptTold Latency `json:"accept_told_ms"`
 	// Cuts counts sockets that were cut on purpose, Repeats requests that were sent once more after their
-	// answer.
+	// answer, Twins drivers that logged in on a second device.
 	Cuts    int64 `json:"cuts"`
 	Repeats int64 `json:"repeats"`
+	Twins   int64 `json:"twins"`
 }
 
 // Orders counts orders as they stand.

@@ -23,7 +23,6 @@ type automaton interface {
 type seat struct {
 	fleet     *Fleet
 	role, sub string
-	party     *Party
 	wheel     *wheel
 	alarm     *alarm
 	line      *line
@@ -31,9 +30,16 @@ type seat struct {
 	sees func(client.Message)
 	does func(actor.Command)
 
+	// yields tells that another device will log in; immutable.
+	yields bool
+
 	mu     sync.Mutex
 	actor  automaton // Next and Wake under mu
 	client *client.Client
+	// party is the checker's view of client, or of the one to come.
+	party *Party
+	// before is the device that was replaced; nil for none.
+	before *client.Client
 	now    time.Time // the last instant given to the actor: it never goes back
 	closed bool
 	// rng is for the seat's own chances.
@@ -62,16 +68,26 @@ func (s *seat) open() error {
 	if s.client != nil || s.closed {
 		return nil
 	}
+	return s.openLocked(s.yields)
+}
+
+// openLocked makes a new device the seat's; mu is held.
+func (s *seat) openLocked(yields bool) error {
 	f := s.fleet
+	party := s.party
+	if s.client != nil {
+		party = f.checker.Party(s.role, s.sub)
+	}
 	c, err := client.Open(client.Config{
 		URL: f.cfg.URL, Token: func() (string, error) { return f.cfg.Token(s.role, s.sub) },
-		Handle: s.handle, Log: f.cfg.Log, Dialer: s.line.dialer(f.cfg.Dialer),
-		Sent: func(kind string, id wire.ID) { s.party.Sent(f.cfg.Clock.Now(), kind, id) },
+		Handle: func(m client.Message) { s.handle(party, m) }, Log: f.cfg.Log, Dialer: s.line.dialer(f.cfg.Dialer),
+		Sent:  func(kind string, id wire.ID) { party.Sent(f.cfg.Clock.Now(), kind, id) },
+		Yield: yields,
 	})
 	if err != nil {
 		return err
 	}
-	s.client = c
+	s.client, s.party = c, party
 	return nil
 }
 
@@ -89,19 +105,19 @@ func (s *seat) ring() {
 	s.next(actor.Tick{})
 }
 
-// handle hears the client.
-func (s *seat) handle(m client.Message) {
+// handle hears a device.
+func (s *seat) handle(party *Party, m client.Message) {
 	f := s.fleet
 	if welcome, ok := m.(*wire.Welcome); ok {
 		f.clock.told(welcome.ServerTime.Time, welcome.TimeScale)
 	}
-	s.party.Heard(m)
+	party.Heard(m)
 	s.sees(m)
 	if gone, ok := m.(*client.Disconnected); ok && gone.Final {
 		s.mu.Lock()
-		closed := s.closed
+		expected := s.closed || s.party != party
 		s.mu.Unlock()
-		if !closed {
+		if !expected {
 			f.fail(gone.Err)
 		}
 	}
@@ -156,7 +172,7 @@ func (s *seat) place(c *client.Client, p wire.Point) {
 		s.unsent = append(s.unsent[:0], s.unsent[1:]...)
 	}
 	s.unsent = append(s.unsent, p)
-	s.party.Placed(p)
+	s.fleet.checker.Placed(s.sub, p)
 	if c.Telemetry(s.unsent...) {
 		s.unsent = s.unsent[:0]
 	}
@@ -204,7 +220,7 @@ func (s *seat) cut(away time.Duration) bool {
 // close ends the seat; its client's goroutine has ended when close returns.
 func (s *seat) close() {
 	s.mu.Lock()
-	c := s.client
+	c, party, before := s.client, s.party, s.before
 	s.closed = true
 	s.wheel.set(s.alarm, time.Time{})
 	for _, again := range s.repeats {
@@ -212,7 +228,10 @@ func (s *seat) close() {
 	}
 	s.mu.Unlock()
 	if c != nil {
-		s.party.Finish(s.fleet.cfg.Clock.Now())
+		party.Finish(s.fleet.cfg.Clock.Now())
 		c.Close()
+	}
+	if before != nil {
+		before.Close()
 	}
 }

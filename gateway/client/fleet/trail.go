@@ -55,15 +55,14 @@ func (t *trail) denies(at time.Time, lat, lng float64) bool {
 	return before && after
 }
 
-// Placed hears of a position before the party sends it.
-func (p *Party) Placed(point wire.Point) {
-	c := p.checker
+// Placed hears of a position before a driver sends it.
+func (c *Checker) Placed(driver string, point wire.Point) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.trails[p.sub] == nil {
-		c.trails[p.sub] = &trail{}
+	if c.trails[driver] == nil {
+		c.trails[driver] = &trail{}
 	}
-	c.trails[p.sub].add(point)
+	c.trails[driver].add(point)
 }
 
 // position checks that the order is the rider's own and that the place is one where a driver of the order

@@ -53,8 +53,14 @@ func point(t actor.Telemetry) wire.Point {
 	}
 }
 
+// replaced is the answer to a request of a device that was replaced before it was answered.
+const replaced = "replaced"
+
 // answered makes an answer an event; false when there is none because the client has ended.
 func answered(to actor.Command, order *wire.Order, err error) (actor.Answered, bool) {
+	if gaveWay(err) {
+		return actor.Answered{To: to, Code: replaced}, true
+	}
 	if err != nil {
 		refusal, ok := errors.AsType[*client.Error](err)
 		if !ok {
