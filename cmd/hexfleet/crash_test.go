@@ -173,3 +173,36 @@ func TestServe_DrainsOnTerminate(t *testing.T) {
 		t.Errorf("resume began with %v", told)
 	}
 }
+
+// TestServe_OffersOutliveAKill kills the server while two offers are live: one is still good when it is back,
+// the other has expired meanwhile, and its order goes to the next driver.
+func TestServe_OffersOutliveAKill(t *testing.T) {
+	t.Parallel()
+	p := town(t, `,"offer_ttl_s":4`)
+	lost := onDuty(p, "d1", pickupLat, pickupLng)
+	short := p.order("r1", "k1")
+	lost.offered(short)
+	expires := timeOf(t, lost.find("offer", nil)["expires_at"])
+	p = p.again("--markets", markets(t, quick+`,"offer_ttl_s":600`))
+	keeper := onDuty(p, "d2", pickupLat, pickupLng)
+	keeper.acked(duty("xl", "online", object{"vehicle_class": "xl"})) // the other order is not for it
+	long := p.create("r2", "k1", `{"kind":"ride","vehicle_class":"xl",`+stops(pickup, dropoff)+`}`)["id"].(string)
+	offer := keeper.find("offer", func(f object) bool { return f["order"].(object)["id"] == long })
+	p.kill()
+	until(t, "the first offer is over", func() bool { return time.Now().After(expires) })
+
+	p = serve(t, p.dir, "--markets", markets(t, quick+`,"offer_ttl_s":600`))
+	keeper = p.dial(p.token(dispatch.RoleDriver, "d2"))
+	again := keeper.find("offer", func(f object) bool { return f["order"].(object)["id"] == long })
+	wantFields(t, "the offer told again", again, object{
+		"offer_id": offer["offer_id"], "expires_at": offer["expires_at"], "wait_time_s": offer["wait_time_s"]})
+	keeper.accept(long)
+	late := p.dial(p.token(dispatch.RoleDriver, "d1"))
+	late.fence()
+	if n := late.offers(short); n != 0 {
+		t.Error("an expired offer was told again")
+	}
+	onDuty(p, "d3", pickupLat+0.02, pickupLng).accept(short)
+	p.wantStates(short, "searching", "offered", "searching", "offered", "en_route_to_pickup")
+	p.wantStates(long, "searching", "offered", "en_route_to_pickup")
+}
