@@ -182,6 +182,10 @@ func (c *tinyCity) judge(role, sub, kind, id string, m map[string]any) any {
 		order = c.orders[c.offers[m["offer_id"].(string)]]
 		order.DriverID = wireID(sub)
 		c.enter(order, "en_route_to_pickup", role, sub)
+	case wire.TypeOfferDecline:
+		order = c.orders[c.offers[m["offer_id"].(string)]]
+		c.enter(order, "searching", "engine", "")
+		c.waiting = append(c.waiting, order.ID)
 	case wire.TypeTripAdvance:
 		order = c.orders[wire.ID(m["order_id"].(string))]
 		to := m["to"].(string)

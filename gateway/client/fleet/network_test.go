@@ -18,8 +18,8 @@ func TestFleet_network(t *testing.T) {
 		city := newTinyCity(t)
 		cfg := config(t, city.url)
 		cfg.Network.Cut = 1
-		cfg.Plan.Length = 10 * time.Minute // six wall seconds, in which ten of a hundred sockets are cut
-		for i := range 100 {
+		cfg.Plan.Length = 4 * time.Minute // 2.4 wall seconds, in which eight of two hundred sockets are cut
+		for i := range 200 {
 			cfg.Plan.Drivers = append(cfg.Plan.Drivers, fleet.DriverPlan{
 				ID: fmt.Sprint("more", i), Shifts: []fleet.ShiftPlan{{Open: true}},
 			})
@@ -53,11 +53,11 @@ func TestFleet_repeats(t *testing.T) {
 	t.Parallel()
 	city := newTinyCity(t)
 	cfg := config(t, city.url)
-	cfg.Plan.Length = 5 * time.Minute
+	cfg.Plan.Length = 3 * time.Minute
 	cfg.Plan.Riders = nil
-	for i := range 60 {
+	for i := range 40 {
 		cfg.Plan.Riders = append(cfg.Plan.Riders, fleet.RiderPlan{
-			ID: fmt.Sprint("r", i), At: time.Duration(i) * 5 * time.Second, Kind: "ride",
+			ID: fmt.Sprint("r", i), At: time.Duration(i) * 4 * time.Second, Kind: "ride",
 			Stops: []wire.Stop{{Type: "pickup"}, {Type: "dropoff", Lat: 0.005}},
 		})
 	}
@@ -75,7 +75,7 @@ func TestFleet_twins(t *testing.T) {
 		city.twoSockets = twoSockets
 		cfg := config(t, city.url)
 		cfg.Network.Twins = 1
-		cfg.Plan.Length = 10 * time.Minute
+		cfg.Plan.Length = 8 * time.Minute // five wall seconds: longer than both devices may stay
 		r, err := play(t, city, cfg)
 		if err != nil || r.Orders.Acked != 8 || r.Twins != 5 {
 			t.Errorf("got %+v, %v, want 8 orders acknowledged and 5 second devices", r, err)
