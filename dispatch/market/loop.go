@@ -176,8 +176,8 @@ func (l *Loop) Do(ctx context.Context, do Do) dispatch.Reply {
 		return away()
 	default:
 	}
-	if refused := l.Full(do.Command.Op); refused != nil {
-		return dispatch.Reply{Err: refused}
+	if do.Command.Op == dispatch.OpCreate && len(l.queue) >= newOrdersUpTo {
+		return dispatch.Reply{Err: overloaded(newOrdersUpTo, "new orders")}
 	}
 	select {
 	case l.queue <- r:
@@ -197,18 +197,6 @@ func (l *Loop) Do(ctx context.Context, do Do) dispatch.Reply {
 			return away()
 		}
 	}
-}
-
-// Full is what a command of this kind would be answered for the length of the queue as it stands, nil when there
-// is room: asked before anything is read for the command, so that a refusal costs next to nothing.
-func (l *Loop) Full(op dispatch.Op) *dispatch.Error {
-	switch waiting := len(l.queue); {
-	case op == dispatch.OpCreate && waiting >= newOrdersUpTo:
-		return overloaded(newOrdersUpTo, "new orders")
-	case waiting >= queueLen:
-		return overloaded(queueLen, "commands")
-	}
-	return nil
 }
 
 func overloaded(limit int, what string) *dispatch.Error {

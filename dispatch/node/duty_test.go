@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,8 +32,21 @@ func (s *slowClaims) Claim(ctx context.Context, d dispatch.DriverID, m dispatch.
 	return s.Journal.Claim(ctx, d, m)
 }
 
-// newSlowNode is a started node over such a journal.
-func newSlowNode(t *testing.T) (*node.Node, *slowClaims) {
+// slowCommits is a journal whose commits wait while hold is set.
+type slowCommits struct {
+	store.Journal
+	hold atomic.Pointer[chan struct{}]
+}
+
+func (s *slowCommits) Commit(ctx context.Context, b *dispatch.Batch) error {
+	if hold := s.hold.Load(); hold != nil {
+		<-*hold
+	}
+	return s.Journal.Commit(ctx, b)
+}
+
+// newNodeOver is a started node over a journal that wrap makes of a real one.
+func newNodeOver(t *testing.T, wrap func(store.Journal) store.Journal) *node.Node {
 	t.Helper()
 	dir := t.TempDir()
 	log := slog.New(slog.DiscardHandler)
@@ -50,21 +65,56 @@ func newSlowNode(t *testing.T) (*node.Node, *slowClaims) {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	slow := &slowClaims{Journal: journal, begun: make(chan struct{}), goOn: make(chan struct{})}
 	n := node.New(node.Config{
-		Markets: dispatch.DefaultMarkets(), Store: slow, Bus: conn, ETA: eta.Default(), Clock: dispatch.NewManual(begin),
+		Markets: dispatch.DefaultMarkets(), Store: wrap(journal), Bus: conn, ETA: eta.Default(), Clock: dispatch.NewManual(begin),
 		Wall: dispatch.Wall{}, Log: log, Registry: prometheus.NewRegistry(),
 	})
 	if err := n.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Stop(context.Background()) })
-	return n, slow
+	return n
+}
+
+// A repeat is given the first answer also while new orders are refused.
+func TestNode_Do_repeats_an_answer_while_the_queue_is_full(t *testing.T) {
+	slow := &slowCommits{}
+	n := newNodeOver(t, func(j store.Journal) store.Journal { slow.Journal = j; return slow })
+	first := n.Do(t.Context(), ride("o0", "k0"))
+	if first.Err != nil {
+		t.Fatal(first.Err)
+	}
+	hold := make(chan struct{})
+	slow.hold.Store(&hold)
+	defer close(hold)
+	ctx, leave := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	defer func() { leave(); asking.Wait() }()
+	full := make(chan struct{}, 1)
+	for i := range 4000 { // many more than can be waiting
+		asking.Go(func() {
+			if r := n.Do(ctx, ride(fmt.Sprint("o", i+1), fmt.Sprint("k", i+1))); dispatch.CodeOf(r.Err) == dispatch.CodeOverloaded {
+				select {
+				case full <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	select {
+	case <-full:
+	case <-time.After(patience):
+		t.Fatal("no order was refused")
+	}
+	if r := n.Do(t.Context(), ride("again", "k0")); r.Err != nil || r.Order.ID != "o0" {
+		t.Errorf("the repeat was told %+v", r)
+	}
 }
 
 // A fleet that comes on duty at once waits its turn beside everything else, and no longer than it wants to.
 func TestNode_Do_while_a_fleet_comes_on_duty(t *testing.T) {
-	n, slow := newSlowNode(t)
+	slow := &slowClaims{begun: make(chan struct{}), goOn: make(chan struct{})}
+	n := newNodeOver(t, func(j store.Journal) store.Journal { slow.Journal = j; return slow })
 	const fleet = 100
 	answers := make(chan dispatch.Reply, fleet)
 	for i := range fleet {

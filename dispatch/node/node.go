@@ -128,11 +128,6 @@ func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
 			return failed(ctx.Err())
 		}
 	}
-	if l, ok := n.leaders[c.Market]; ok && c.Op == dispatch.OpCreate {
-		if refused := l.loop.Full(c.Op); refused != nil {
-			return dispatch.Reply{Err: refused}
-		}
-	}
 	if c.Key.ID != "" {
 		kept, known, err := n.cfg.Store.Answer(ctx, c.By.Sub, c.Key.ID)
 		if err != nil {
