@@ -1,5 +1,5 @@
-# Everything a developer or CI does with this repository. It needs Go, gcc, make and (for the walk-through)
-# Node; golangci-lint is built once into .tools.
+# Everything a developer or CI does with this repository. It needs Go, gcc, make and (for the walk-through, the
+# board and its tests) Node; golangci-lint is built once into .tools.
 .DEFAULT_GOAL := help
 SHELL := bash
 export CGO_ENABLED := 1
@@ -8,6 +8,7 @@ export CGO_ENABLED := 1
 GOTEST := go run ./.ci/gotest
 # The end-to-end tests start real processes; the rest is everything but them.
 E2E := ./cmd/...
+BOARD := gateway/board
 REST = $(shell go list ./... | grep -v /cmd/)
 
 .PHONY: help
@@ -24,7 +25,7 @@ build: compilers ## Leave the program in bin/hexfleet.
 
 .PHONY: test
 test: compilers ## Run every check in order, with the time of each; stop at the first that fails.
-	@.ci/parts build verify lint race e2e bench fuzz
+	@.ci/parts build verify lint race e2e browser bench fuzz
 
 .PHONY: verify
 verify: ## Prove that what is generated, copied or formatted is current.
@@ -33,6 +34,25 @@ verify: ## Prove that what is generated, copied or formatted is current.
 	go mod verify
 	go test -run '^TestStatesDoc$$' ./dispatch
 	@if test -f ../shared/design/contract.md; then cmp docs/contract.md ../shared/design/contract.md; fi
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory boarddist; \
+	  else echo "no Node here: whether gateway/board/dist is current was not proved"; fi
+
+# The page is built aside and compared: the same sources and lock file give the same bytes.
+.PHONY: boarddist
+boarddist: $(BOARD)/node_modules/.package-lock.json
+	@aside=$$(mktemp -d) && trap 'rm -rf "$$aside"' EXIT && (cd $(BOARD) && BOARD_OUT="$$aside" npx vite build --logLevel warn) && \
+	  diff -rq "$$aside" $(BOARD)/dist || { echo "$(BOARD)/dist is not what the sources give: run make board"; exit 1; }
+
+.PHONY: board
+board: $(BOARD)/node_modules/.package-lock.json ## Build the live board's page into gateway/board/dist (needs Node).
+	cd $(BOARD) && npx vite build --logLevel warn
+
+.PHONY: browser
+browser: node chromium build $(BOARD)/node_modules/.package-lock.json ## Test the board: its parts, and the page in Chromium.
+	cd $(BOARD) && npm run --silent check && npx vitest run && node browser/run.mjs
+
+$(BOARD)/node_modules/.package-lock.json: $(BOARD)/package-lock.json
+	cd $(BOARD) && npm ci --ignore-scripts && touch node_modules/.package-lock.json
 
 .PHONY: states
 states: ## Write docs/states.md anew from the transition table.
@@ -73,3 +93,12 @@ clean: ## Remove what was built; data and .tools stay.
 compilers:
 	@command -v go >/dev/null || { echo "hexfleet is built with Go 1.26 or later: https://go.dev/dl"; exit 1; }
 	@command -v gcc >/dev/null || { echo "hexfleet needs gcc: H3 and SQLite are C libraries (Debian: apt-get install gcc libc6-dev)"; exit 1; }
+
+.PHONY: node
+node:
+	@command -v npm >/dev/null || { echo "the board is tested with Node 20 or later and npm (Debian: apt-get install nodejs npm)"; exit 1; }
+
+.PHONY: chromium
+chromium:
+	@test -x /usr/bin/chromium || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || \
+	  { echo "the board is tested in Chromium (Debian: apt-get install chromium)"; exit 1; }

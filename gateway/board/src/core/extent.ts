@@ -1,7 +1,7 @@
 // Where to look first: where most of the drivers and orders are, not the whole market.
 import type { BBox } from './wire';
 
-/** middle gives the box that holds the middle nine tenths of the places each way; null without places. */
+/** middle gives the box that holds the middle four fifths of the places each way; null without places. */
 export function middle(places: [lng: number, lat: number][]): BBox | null {
   if (places.length === 0) {
     return null;
@@ -9,7 +9,7 @@ export function middle(places: [lng: number, lat: number][]): BBox | null {
   const span = (values: number[]): [number, number] => {
     values.sort((a, b) => a - b);
     const at = (part: number) => values[Math.round(part * (values.length - 1))]!;
-    return [at(0.05), at(0.95)];
+    return [at(0.1), at(0.9)];
   };
   const [w, e] = span(places.map((p) => p[0]));
   const [s, n] = span(places.map((p) => p[1]));

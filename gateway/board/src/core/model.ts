@@ -37,6 +37,11 @@ export function emptyModel(): Model {
   return { seq: null, mode: 'drivers', drivers: new Map(), cells: new Map(), orders: new Map(), counters: null };
 }
 
+/** clear forgets what was told, for another market or another reader. */
+export function clear(m: Model): void {
+  Object.assign(m, emptyModel());
+}
+
 /** Applied tells what became of a frame: a hole asks for a new watch, an ignored frame is of a watch given up. */
 export type Applied = 'applied' | 'hole' | 'ignored';
 

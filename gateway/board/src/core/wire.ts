@@ -82,8 +82,6 @@ export interface Counters {
   relay_lag_ms: number;
   published_seq: number;
   sockets: number;
-  /** Promises that the demo fleet saw broken; told only where such a fleet runs. */
-  broken?: number;
 }
 
 /** west, south, east, north, in degrees. */

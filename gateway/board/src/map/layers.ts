@@ -6,7 +6,7 @@ import { at, type Place } from '../core/motion';
 import { phaseOf, type Phase } from '../core/phase';
 import type { Order, Stop } from '../core/wire';
 import { rgba, type RGBA } from './colors';
-import { ring } from './grid';
+import { ring, waitingByCell } from './grid';
 import { iconOf, type Icons } from './icons';
 
 export interface Scene {
@@ -37,7 +37,8 @@ interface Mark {
   place: Place;
 }
 
-const showTripsFrom = 11;
+/** Further out only who waits is shown; the ways would hide the city. */
+const showWaysFrom = 11.9;
 const showDropoffsFrom = 13;
 
 /** The opacity, of 255, of the way to the next stop and of the ways after it. */
@@ -90,18 +91,21 @@ function driverLayer(scene: Scene, marks: Mark[], zoom: number): Layer {
   });
 }
 
-/** Short of drivers is orange, enough of them green; the more there is of either, the stronger. */
+/**
+ * A cell where more orders wait than drivers are free is orange, one with free drivers green, one where all are
+ * busy blue; the more there is, the stronger. Who waits is counted here: a cell's own figure has all open orders,
+ * those under way too.
+ */
 function cellLayer(model: Model): Layer {
-  const short = rgba('waiting');
-  const enough = rgba('available');
-  const busy = rgba('on-trip');
+  const waiting = waitingByCell(model);
+  const [short, enough, busy] = [rgba('waiting'), rgba('available'), rgba('on-trip')];
   return new PolygonLayer<Cell>({
     id: 'cells', data: Array.from(model.cells.values()),
     getPolygon: (c) => ring(c.cell) as [number, number][],
     getFillColor: (c) => {
-      const lack = c.open - c.available;
-      const [base, strength] = lack > 0 ? [short, lack / 4] : c.available > 0 ? [enough, -lack / 12] : [busy, c.busy / 24];
-      return [base[0], base[1], base[2], 40 + Math.min(1, strength) * 130];
+      const lack = (waiting.get(c.cell) ?? 0) - c.available;
+      const [base, strength] = lack > 0 ? [short, lack / 3] : c.available > 0 ? [enough, -lack / 10] : [busy, c.busy / 20];
+      return [base[0], base[1], base[2], 45 + Math.min(1, strength) * 125];
     },
     getLineColor: rgba('halo', 110), getLineWidth: 1, lineWidthUnits: 'pixels',
   });
@@ -113,13 +117,14 @@ function cellLayer(model: Model): Layer {
  */
 function addOrder(scene: Scene, o: Order, chosen: boolean, lines: Line[], dots: Dot[]): void {
   const phase = phaseOf(o);
-  if (phase !== 'waiting' && !chosen && scene.zoom < showTripsFrom) {
-    return;
-  }
   const look = looks[phase];
   const shade = (alpha: number) => rgba(look.color, chosen ? 255 : alpha);
   const driver = o.driver_id === null ? undefined : scene.model.drivers.get(o.driver_id);
-  const ahead = o.stops.slice(o.next_stop);
+  const far = !chosen && scene.zoom < showWaysFrom;
+  if (far && phase !== 'waiting') {
+    return;
+  }
+  const ahead = far ? o.stops.slice(0, 1) : o.stops.slice(o.next_stop);
   if (driver && ahead[0]) {
     const here = at(driver.track, scene.now);
     const from: [number, number] = [here.lng, here.lat];

@@ -28,6 +28,9 @@ export interface MapEvents {
 /** 20 pictures a second are smooth for cars seen from above, and leave the computer to others. */
 const frameMs = 50;
 const restMs = 300;
+/** The server tells each driver by itself from this zoom on: the first look is at cars, not at cells. */
+const nearest = 12.01;
+const closest = 13.5;
 /** What the panels cover, so that what is shown is shown between them. */
 const covered = { left: 380, right: 40, top: 90, bottom: 60 };
 
@@ -99,7 +102,11 @@ export class MapView {
       return;
     }
     this.unfitted = false;
-    this.map.fitBounds(box, { padding: this.padding(), maxZoom: 13.5, animate: animate && !this.calm });
+    const camera = this.map.cameraForBounds(box, { padding: this.padding() });
+    if (camera?.center) {
+      const zoom = Math.max(nearest, Math.min(closest, camera.zoom ?? nearest));
+      this.map.easeTo({ ...camera, zoom, animate: animate && !this.calm });
+    }
   }
 
   zoom(by: number): void {

@@ -68,12 +68,8 @@ export class Api {
   }
 }
 
-/** metrics gives /metrics, null when the operator keeps it on another listener. */
+/** metrics gives /metrics; null when the operator keeps it on another listener. */
 export async function metrics(): Promise<string | null> {
-  try {
-    const answer = await fetch('/metrics');
-    return answer.ok ? await answer.text() : null;
-  } catch {
-    return null;
-  }
+  const answer = await fetch('/metrics');
+  return answer.ok ? answer.text() : null;
 }

@@ -27,7 +27,8 @@ const firstFinalCode = 4500;
 
 export class Link {
   private socket: WebSocket | null = null;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Set while the next attempt is awaited. */
+  private prober: Worker | null = null;
   private probe: ReturnType<typeof setInterval> | undefined;
   private failures = 0;
   private view: View | null = null;
@@ -42,6 +43,7 @@ export class Link {
   ) {}
 
   start(): void {
+    this.forget();
     const address = new URL('/v1/ws', location.href);
     address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = new WebSocket(address, 'hexfleet.v1.json');
@@ -61,8 +63,7 @@ export class Link {
 
   /** retry does not wait for the next attempt. */
   retry(): void {
-    if (this.timer !== undefined) {
-      this.forget();
+    if (this.prober) {
       this.start();
     }
   }
@@ -140,7 +141,7 @@ export class Link {
   }
 
   private lost(code: number): void {
-    if (this.closed || this.timer !== undefined) {
+    if (this.closed || this.prober) {
       return;
     }
     this.forget();
@@ -150,11 +151,15 @@ export class Link {
       this.on.ended(this.lastRefusal || 'the server ended the session');
       return;
     }
+    this.prober = new Worker(new URL('./probe.worker.ts', import.meta.url), { type: 'module' });
+    this.prober.onmessage = (e: MessageEvent<boolean>) => (e.data ? this.start() : this.ask());
+    this.ask();
+  }
+
+  /** ask has the worker wait and look whether the server is ready. */
+  private ask(): void {
     const ms = wait(this.failures++, Math.random());
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      this.start();
-    }, ms);
+    this.prober?.postMessage(ms);
     this.on.cut(performance.now() + ms);
   }
 
@@ -167,8 +172,8 @@ export class Link {
   }
 
   private forget(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.prober?.terminate();
+    this.prober = null;
     clearInterval(this.probe);
   }
 }

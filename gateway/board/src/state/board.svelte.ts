@@ -2,13 +2,14 @@
 // data that changes many times a second; what the page draws from it hangs on the counter `beat`, which goes up
 // at most four times a second. The map reads the model directly, at its own rate.
 import { clockFrom, marketNow, type MarketClock } from '../core/clock';
-import { apply, emptyModel, merge, type Model } from '../core/model';
+import { apply, clear, emptyModel, merge, type Model } from '../core/model';
 import { byPhase } from '../core/phase';
 import { Series } from '../core/series';
 import type { BBox, BoardFrame, Market, Order, Refusal, Welcome } from '../core/wire';
 import { Api, ApiError, redeem } from '../net/api';
 import { forgetToken, saveToken, savedToken, takeTicket } from '../net/credentials';
 import { Link } from '../net/link';
+import { Promises } from './promises.svelte';
 
 export type Connection =
   | { state: 'signed_out'; why: string }
@@ -32,6 +33,7 @@ class Board {
   beat = $state(0);
   /** Wall instant that the page last took a look at, in ms of performance.now; goes on each second. */
   now = $state(performance.now());
+  readonly promises = new Promises();
   readonly series = new Series(seriesSpanS);
   readonly model: Model = emptyModel();
 
@@ -86,6 +88,8 @@ class Board {
     this.link?.stop();
     this.link = this.api = null;
     this.selected = null;
+    this.market = null;
+    clear(this.model);
     this.connection = { state: 'signed_out', why };
   }
 
@@ -117,6 +121,8 @@ class Board {
 
   choose(id: string): void {
     this.selected = null;
+    clear(this.model);
+    this.redraw();
     this.market = this.markets.find((m) => m.id === id) ?? this.market;
   }
 
@@ -158,6 +164,7 @@ class Board {
     const c = this.model.counters;
     if (this.connection.state === 'connected' && c) {
       const n = byPhase(c.orders);
+      void this.promises.look(this.now);
       this.series.add({ at: Date.now() / 1000, open: n.waiting, matched: n.pickup + n.trip });
     }
   }
