@@ -103,7 +103,7 @@ func startDemo(ctx context.Context, s *server, c *serveCmd) (*demo, error) {
 	d.city, err = fleet.NewEndless(fleet.Config{
 		URL: d.url, Token: d.mint, API: api, Market: demoMarket, SearchTimeout: seconds(market.Policy.SearchTimeoutS),
 		Plan: riders.drivers(c.DemoDrivers, market.ServerTime.Time), Conduct: conduct,
-		Network: fleet.Network{Cut: demoCut}, Clock: dispatch.Wall{}, Log: quiet(s.log),
+		Network: fleet.Network{Cut: demoCut, Repeat: repeatShare}, Clock: dispatch.Wall{}, Log: quiet(s.log),
 		Dialer: &websocket.Dialer{
 			ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10, WriteBufferPool: &sync.Pool{}, TLSClientConfig: self,
 		},

@@ -18,6 +18,10 @@ import (
 	"github.com/hexfleet/hexfleet/geo/eta"
 )
 
+// repeatShare is the share of requests that a fleet sends once more, to compare the answers (P7): enough to
+// meet a kept answer of each kind in a run, too few to weigh on it.
+const repeatShare = 0.02
+
 // loadCmd plays a fleet against a running server.
 type loadCmd struct {
 	secretFlags
@@ -95,7 +99,7 @@ func (c *loadCmd) Run(ctx context.Context, std stdio) error {
 	run, err := fleet.New(fleet.Config{
 		URL: c.URL, Token: mint, API: api, Market: string(market.ID),
 		SearchTimeout: seconds(market.Policy.SearchTimeoutS), Plan: plan, Conduct: c.conduct(market, input.meals),
-		Network: fleet.Network{Cut: c.Cut, Lag: c.Lag, Twins: c.Twins},
+		Network: fleet.Network{Cut: c.Cut, Lag: c.Lag, Twins: c.Twins, Repeat: repeatShare},
 		Clock:   dispatch.Wall{}, Log: slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, market)
 	if err != nil {

@@ -21,12 +21,15 @@ type Network struct {
 	Lag time.Duration
 	// Twins is the share of drivers that log in on a second device at some time, 0 to 1.
 	Twins float64
+	// Repeat is the share of requests that are sent once more, under the same id, after their answer, as a
+	// client does that has missed it: the answer must be the same.
+	Repeat float64
 }
 
 func (n Network) validate() error {
 	switch {
-	case !share(n.Cut) || !share(n.Twins):
-		return errors.New("fleet: Cut and Twins must be from 0 to 1")
+	case !share(n.Cut) || !share(n.Twins) || !share(n.Repeat):
+		return errors.New("fleet: Cut, Twins and Repeat must be from 0 to 1")
 	case n.Lag < 0 || n.Lag > MaxLag:
 		return errors.New("fleet: Lag must be from 0 to " + MaxLag.String())
 	}

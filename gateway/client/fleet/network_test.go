@@ -18,7 +18,7 @@ func TestFleet_network(t *testing.T) {
 		city := newTinyCity(t)
 		cfg := config(t, city.url)
 		cfg.Network.Cut = 1
-		cfg.Plan.Length = 4 * time.Minute // 2.4 wall seconds, in which eight of two hundred sockets are cut
+		cfg.Plan.Length = 8 * time.Minute // some five wall seconds, in which sixteen of two hundred sockets are cut
 		for i := range 200 {
 			cfg.Plan.Drivers = append(cfg.Plan.Drivers, fleet.DriverPlan{
 				ID: fmt.Sprint("more", i), Shifts: []fleet.ShiftPlan{{Open: true}},
@@ -53,6 +53,7 @@ func TestFleet_repeats(t *testing.T) {
 	t.Parallel()
 	city := newTinyCity(t)
 	cfg := config(t, city.url)
+	cfg.Network.Repeat = 1
 	cfg.Plan.Length = 3 * time.Minute
 	cfg.Plan.Riders = nil
 	for i := range 40 {

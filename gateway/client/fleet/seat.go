@@ -53,13 +53,8 @@ type seat struct {
 	unsent []wire.Point
 }
 
-const (
-	// repeated is the share of requests that are sent once more, under the same id, after their answer: the
-	// answer must be the same.
-	repeated = 0.02
-	// repeatWithin is how long after the answer that is at most, wall time.
-	repeatWithin = 10 * time.Second
-)
+// repeatWithin is how long after its answer at most a request is sent once more, wall time.
+const repeatWithin = 10 * time.Second
 
 // open connects; the client goes on by itself.
 func (s *seat) open() error {
@@ -189,7 +184,7 @@ func (s *seat) perhapsAgain(c *client.Client, req client.Request, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.rng.Float64() >= repeated {
+	if s.closed || s.rng.Float64() >= s.fleet.cfg.Network.Repeat {
 		return
 	}
 	f := s.fleet
