@@ -38,7 +38,7 @@ func (d *driver) twin() {
 	second := d.party
 	d.before = first
 	f.twins.Add(1)
-	late := f.clock.Now().Add(f.clock.market(replacedWithin+2*f.cfg.Network.Lag))
+	late := f.clock.Now().Add(f.clock.market(replacedWithin + 2*f.cfg.Network.Lag))
 	d.wheel.set(newAlarm(func() { f.checker.replaced(replaced, second) }), late)
 }
 
