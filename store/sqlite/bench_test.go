@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"fmt"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -80,5 +82,42 @@ func BenchmarkJournalRead(b *testing.B) {
 		if _, err := j.Order(b.Context(), orderID(i%1000)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkBareCommit is the floor under BenchmarkJournalCommit on the same disk: as many rows (event, order, key
+// of each transition) of the same size, in one table without an index, a law or a document to encode.
+func BenchmarkBareCommit(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 200} {
+		b.Run(fmt.Sprintf("transitions=%d", n), func(b *testing.B) {
+			db, err := connect(b.Context(), filepath.Join(b.TempDir(), FileName), writerPragmas(), 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			run(b, db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, doc TEXT)")
+			insert, err := db.Prepare("INSERT INTO rows (doc) VALUES (?)")
+			if err != nil {
+				b.Fatal(err)
+			}
+			doc := strings.Repeat("x", 300) // a row of an event or an order, without its indexes
+			made := 0
+			for b.Loop() {
+				tx, err := db.Begin()
+				if err != nil {
+					b.Fatal(err)
+				}
+				for range 3 * n {
+					if _, err := tx.Stmt(insert).Exec(doc); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := tx.Commit(); err != nil {
+					b.Fatal(err)
+				}
+				made += n
+			}
+			b.ReportMetric(float64(made)/b.Elapsed().Seconds(), "transitions/s")
+		})
 	}
 }

@@ -23,7 +23,7 @@ func raw(t *testing.T, dir string) *sql.DB {
 	return db
 }
 
-func run(t *testing.T, db *sql.DB, query string) {
+func run(t testing.TB, db *sql.DB, query string) {
 	t.Helper()
 	if _, err := db.ExecContext(t.Context(), query); err != nil {
 		t.Fatalf("%s: %v", query, err)
