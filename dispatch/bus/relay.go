@@ -274,20 +274,36 @@ func (r *Relay) chunk(ctx context.Context) (int, error) {
 			return 0, err
 		}
 	}
-	for i, ack := range acks {
-		select {
-		case <-ack.Ok():
-		case err := <-ack.Err():
-			return 0, fmt.Errorf("publish %s: %w", MessageID(r.cfg.Market, events[i].Seq), err)
-		case <-ctx.Done():
-			return 0, fmt.Errorf("publish %s: %w", MessageID(r.cfg.Market, events[i].Seq), ctx.Err())
-		}
-		r.acked(events[i].Seq)
+	if err := r.await(ctx, events, acks); err != nil {
+		return 0, err
 	}
 	if len(events) == 0 {
 		return 0, nil
 	}
 	return len(events), r.cfg.Conn.published(r.cfg.Market, r.Published())
+}
+
+// await moves the cursor up to the first event that was refused. It hears of all before it gives that error: what
+// is still under way when the relay starts again might be taken then, ahead of what was refused.
+func (r *Relay) await(ctx context.Context, events []dispatch.Event, acks []jetstream.PubAckFuture) error {
+	var first error
+	for i, ack := range acks {
+		var err error
+		select {
+		case <-ack.Ok():
+		case err = <-ack.Err():
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		switch {
+		case first != nil:
+		case err != nil:
+			first = fmt.Errorf("publish %s: %w", MessageID(r.cfg.Market, events[i].Seq), err)
+		default:
+			r.acked(events[i].Seq)
+		}
+	}
+	return first
 }
 
 // publish sends one event. NATS must not retry it by itself: later events would overtake it.
