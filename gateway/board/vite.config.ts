@@ -15,6 +15,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     // The map chunk is over the limit by its nature, and loaded after the page has been drawn.
     chunkSizeWarningLimit: 4000,
+    // The texts that the bundled libraries' licences ask to be kept with them.
+    license: { fileName: 'licenses.md' },
     modulePreload: { polyfill: false },
   },
 });

@@ -1,7 +1,10 @@
 // Where to look first: where most of the drivers and orders are, not the whole market.
 import type { BBox } from './wire';
 
-/** middle gives the box that holds the middle four fifths of the places each way; null without places. */
+/**
+ * middle gives a box with room about most of the places; null without places. A tenth of them is left out at
+ * each end both ways, such as an airport's far from the city.
+ */
 export function middle(places: [lng: number, lat: number][]): BBox | null {
   if (places.length === 0) {
     return null;
@@ -9,7 +12,9 @@ export function middle(places: [lng: number, lat: number][]): BBox | null {
   const span = (values: number[]): [number, number] => {
     values.sort((a, b) => a - b);
     const at = (part: number) => values[Math.round(part * (values.length - 1))]!;
-    return [at(0.1), at(0.9)];
+    const [low, high] = [at(0.1), at(0.9)];
+    const room = (high - low) * 0.3;
+    return [low - room, high + room];
   };
   const [w, e] = span(places.map((p) => p[0]));
   const [s, n] = span(places.map((p) => p[1]));

@@ -39,9 +39,14 @@ export function drawIcons(): Icons {
   return { atlas, mapping };
 }
 
+/** turns tells whether a marker shows the heading. */
+export function turns(state: DriverState): boolean {
+  return state !== 'stopped' && state !== 'non_contactable';
+}
+
 /** iconOf names the marker of a driver. */
 export function iconOf(state: DriverState, heading: number | null): string {
-  if (state === 'stopped' || state === 'non_contactable') {
+  if (!turns(state)) {
     return state;
   }
   const known = state === 'reserved' || state === 'on_trip' ? state : 'available';

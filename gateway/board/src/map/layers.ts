@@ -7,7 +7,7 @@ import { phaseOf, type Phase } from '../core/phase';
 import type { Order, Stop } from '../core/wire';
 import { rgba, type RGBA } from './colors';
 import { ring, waitingByCell } from './grid';
-import { iconOf, type Icons } from './icons';
+import { iconOf, turns, type Icons } from './icons';
 
 export interface Scene {
   model: Model;
@@ -85,7 +85,7 @@ function driverLayer(scene: Scene, marks: Mark[], zoom: number): Layer {
     id: 'drivers', data: marks, iconAtlas: scene.icons.atlas as unknown as string, iconMapping: scene.icons.mapping,
     getPosition: (m) => [m.place.lng, m.place.lat],
     getIcon: (m) => iconOf(m.driver.state, m.place.heading),
-    getAngle: (m) => -(m.place.heading ?? 0),
+    getAngle: (m) => (turns(m.driver.state) ? -(m.place.heading ?? 0) : 0),
     getSize: size,
     updateTriggers: { getSize: size },
   });

@@ -30,7 +30,7 @@ const frameMs = 50;
 const restMs = 300;
 /** The server tells each driver by itself from this zoom on: the first look is at cars, not at cells. */
 const nearest = 12.01;
-const closest = 13.5;
+const closest = 12.6;
 /** What the panels cover, so that what is shown is shown between them. */
 const covered = { left: 380, right: 40, top: 90, bottom: 60 };
 
@@ -160,9 +160,9 @@ export class MapView {
     if (m.mode === 'drivers') {
       return Array.from(m.drivers.values(), (d) => [d.lng, d.lat]);
     }
-    return Array.from(m.cells.keys(), (c) => {
-      const [lat, lng] = cellToLatLng(c);
-      return [lng, lat];
+    return Array.from(m.cells.values()).flatMap((c) => {
+      const [lat, lng] = cellToLatLng(c.cell);
+      return Array.from({ length: c.available + c.busy }, (): [number, number] => [lng, lat]);
     });
   }
 
