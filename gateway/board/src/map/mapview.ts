@@ -102,9 +102,9 @@ export class MapView {
       return;
     }
     this.unfitted = false;
-    const camera = this.map.cameraForBounds(box, { padding: this.padding() });
+    const camera = this.map.cameraForBounds(box, { padding: this.padding(), maxZoom: closest });
     if (camera?.center) {
-      const zoom = Math.max(nearest, Math.min(closest, camera.zoom ?? nearest));
+      const zoom = Math.max(nearest, camera.zoom ?? nearest);
       this.map.easeTo({ ...camera, zoom, animate: animate && !this.calm });
     }
   }
