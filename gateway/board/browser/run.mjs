@@ -122,6 +122,18 @@ async function main() {
     assert.ok(told.driver_id, 'the order has no driver');
   });
 
+  await step('its driver is taken off after a confirmation', async () => {
+    await page.click('[data-testid=order-card] >> text=Unassign', { timeout: patience });
+    await page.click('text=Take it off');
+    await page.waitForFunction(
+      async ([url, bearer]) => {
+        const told = await (await fetch(url, { headers: { authorization: `Bearer ${bearer}` } })).json();
+        return told.items.some((e) => e.to === 'searching' && e.from !== null && e.by.role === 'dispatcher');
+      },
+      [`${server.url}/v1/orders/${order.id}/events`, token], { timeout: patience, polling: 250 },
+    );
+  });
+
   await step('an order is cancelled after a confirmation', async () => {
     await page.click('[data-testid=order-card] >> text=Cancel');
     await page.click('text=Cancel the order');
@@ -137,7 +149,7 @@ async function main() {
   });
 
   await step('the page finds back by itself', async () => {
-    await server.stop();
+    await server.stop('SIGKILL');
     await page.waitForSelector('[data-state=reconnecting]', { timeout: patience });
     await server.start();
     await connected(page);

@@ -43,10 +43,11 @@ export class Server {
     return execFileSync(program, ['token', '--role', role, '--sub', sub, '--data-dir', this.dir], { encoding: 'utf8' }).trim();
   }
 
-  async stop() {
+  /** stop ends the server: SIGTERM drains it, SIGKILL takes it away from under the page. */
+  async stop(signal = 'SIGTERM') {
     if (this.process === null || this.process.exitCode !== null) return;
     const ended = new Promise((end) => this.process.once('exit', end));
-    this.process.kill('SIGTERM');
+    this.process.kill(signal);
     const late = setTimeout(() => this.process.kill('SIGKILL'), 10_000);
     await ended;
     clearTimeout(late);

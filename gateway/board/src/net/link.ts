@@ -27,8 +27,10 @@ const firstFinalCode = 4500;
 
 export class Link {
   private socket: WebSocket | null = null;
-  /** Set while the next attempt is awaited. */
-  private prober: Worker | null = null;
+  /** Made with the page: when a server has gone it can give no worker's script any more. */
+  private readonly prober = new Worker(new URL('./probe.worker.ts', import.meta.url), { type: 'module' });
+  /** The next attempt is awaited. */
+  private waiting = false;
   private probe: ReturnType<typeof setInterval> | undefined;
   private failures = 0;
   private view: View | null = null;
@@ -40,7 +42,13 @@ export class Link {
   constructor(
     private readonly token: string,
     private readonly on: Listener,
-  ) {}
+  ) {
+    this.prober.onmessage = (e: MessageEvent<boolean>) => {
+      if (this.waiting) {
+        e.data ? this.start() : this.ask();
+      }
+    };
+  }
 
   start(): void {
     this.forget();
@@ -58,12 +66,13 @@ export class Link {
   stop(): void {
     this.closed = true;
     this.forget();
+    this.prober.terminate();
     this.socket?.close();
   }
 
   /** retry does not wait for the next attempt. */
   retry(): void {
-    if (this.prober) {
+    if (this.waiting) {
       this.start();
     }
   }
@@ -141,25 +150,25 @@ export class Link {
   }
 
   private lost(code: number): void {
-    if (this.closed || this.prober) {
+    if (this.closed || this.waiting) {
       return;
     }
     this.forget();
     this.drop();
     if (code >= firstFinalCode) {
       this.closed = true;
+      this.prober.terminate();
       this.on.ended(this.lastRefusal || 'the server ended the session');
       return;
     }
-    this.prober = new Worker(new URL('./probe.worker.ts', import.meta.url), { type: 'module' });
-    this.prober.onmessage = (e: MessageEvent<boolean>) => (e.data ? this.start() : this.ask());
+    this.waiting = true;
     this.ask();
   }
 
   /** ask has the worker wait and look whether the server is ready. */
   private ask(): void {
     const ms = wait(this.failures++, Math.random());
-    this.prober?.postMessage(ms);
+    this.prober.postMessage(ms);
     this.on.cut(performance.now() + ms);
   }
 
@@ -172,8 +181,7 @@ export class Link {
   }
 
   private forget(): void {
-    this.prober?.terminate();
-    this.prober = null;
+    this.waiting = false;
     clearInterval(this.probe);
   }
 }

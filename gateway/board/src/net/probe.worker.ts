@@ -4,7 +4,7 @@
 
 onmessage = (e: MessageEvent<number>) => {
   setTimeout(() => {
-    fetch('/readyz', { cache: 'no-store' }).then(
+    fetch('/readyz', { cache: 'no-store', signal: AbortSignal.timeout(5000) }).then(
       (answer) => postMessage(answer.ok),
       () => postMessage(false),
     );

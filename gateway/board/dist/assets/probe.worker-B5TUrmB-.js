@@ -1,0 +1,1 @@
+onmessage=e=>{setTimeout(()=>{fetch(`/readyz`,{cache:`no-store`,signal:AbortSignal.timeout(5e3)}).then(e=>postMessage(e.ok),()=>postMessage(!1))},e.data)};

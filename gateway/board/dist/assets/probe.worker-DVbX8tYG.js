@@ -1,1 +1,0 @@
-onmessage=e=>{setTimeout(()=>{fetch(`/readyz`,{cache:`no-store`}).then(e=>postMessage(e.ok),()=>postMessage(!1))},e.data)};

@@ -1,0 +1,1 @@
+export{t as WebGLDevice}from"./mapview-C3NfLxD8.js";
