@@ -76,10 +76,7 @@ e2e: ## Run the end-to-end tests: real processes, sockets and files.
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for 5 seconds.
-	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file name; do \
-	  echo "$$(dirname "$$file") $${name#func }"; \
-	  go test -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime 5s "$$(dirname "$$file")" || exit 1; \
-	done
+	.ci/fuzz
 
 .PHONY: bench
 bench: ## Run each benchmark once, to prove that it works; for figures see docs/bench.
