@@ -34,7 +34,18 @@ type Lease struct {
 	Epoch int64
 	// Batch counts the market's commits.
 	Batch int64
+	// Last is the epoch of the market's last commit, 0 when there is none: Last <= Epoch. A commit of (E, B) whose
+	// outcome was not told is in when the next lease stands at Batch = B+1 with Last = E, is not in at Batch = B,
+	// and else cannot be told, because another node has committed since.
+	Last int64
 }
+
+// LeaseFor is how long a node that does not renew its row still holds its markets, RenewEvery how often it renews.
+// Both are wall time: LeaseFor on the store's clock, for a node that pauses longer is not to be waited for.
+const (
+	LeaseFor   = 3 * time.Second
+	RenewEvery = time.Second
+)
 
 // Recovery is what a new leader starts from: never the whole history.
 type Recovery struct {
@@ -70,6 +81,9 @@ type OrderFilter struct {
 	After OrderID
 	Limit int
 }
+
+// ErrHeld: the market is led by another node, whose lease has not ended. For errors.Is, of Lead.
+var ErrHeld = errors.New("market is led by another node")
 
 // Errors of a commit, for errors.Is. Every other error of Commit is ambiguous: the batch may be in.
 var (

@@ -40,14 +40,22 @@ type Journal interface {
 	Prune(ctx context.Context, before time.Time) (int64, error)
 	// Ping proves that the store answers.
 	Ping(ctx context.Context) error
-	// Close waits for what is under way.
+	// Close waits for what is under way and resigns.
 	Close() error
 }
 
-// Leads is what a market's leader needs.
+// Leads is what a market's leader needs. A journal is opened by one node, whose markets its leases are.
 type Leads interface {
+	// Renew keeps the markets that this node leads for dispatch.LeaseFor more, counted on the store's clock from
+	// some instant between the call and its return. A backend that one process alone can open has nothing to do.
+	Renew(ctx context.Context) error
+	// Resign ends the leases of this node at once, so that another need not wait for them to run out. The next
+	// Renew makes it a node again.
+	Resign(ctx context.Context) error
 	// Lead takes the market with a new epoch and gives the batch it stands at. It waits for a commit still
-	// in flight and bars those of earlier epochs. The market's row is made when there is none.
+	// in flight and bars those of earlier epochs. The market's row is made when there is none. The error is
+	// dispatch.ErrHeld while another node leads it, and has renewed within dispatch.LeaseFor; what the node that
+	// leads it takes anew is never refused. It renews too.
 	Lead(ctx context.Context, m dispatch.MarketID) (dispatch.Lease, error)
 	// Recover reads what a new leader starts from.
 	Recover(ctx context.Context, m dispatch.MarketID) (dispatch.Recovery, error)

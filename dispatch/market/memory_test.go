@@ -101,6 +101,7 @@ func (j *memory) Commit(_ context.Context, b *dispatch.Batch) error {
 		return fmt.Errorf("%w: %w", dispatch.ErrRefused, err)
 	}
 	next.lease.Batch++
+	next.lease.Last = b.Epoch
 	j.rows = next
 	return nil
 }

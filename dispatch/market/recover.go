@@ -55,7 +55,7 @@ func (l *Loop) settle(err error) bool {
 	l.leads.Store(false)
 	l.cfg.Log.Error("commit failed", "market", l.cfg.Market.ID, "batch", g.batch.Batch,
 		"transitions", len(g.batch.Events), "error", err)
-	lease, tries, ok := l.retake()
+	lease, ok := l.retake()
 	if !ok {
 		l.giveUp(g)
 		return false
@@ -63,16 +63,16 @@ func (l *Loop) settle(err error) bool {
 	refused := errors.Is(err, dispatch.ErrRefused)
 	if !refused && !errors.Is(err, dispatch.ErrFenced) {
 		switch {
-		case lease.Epoch > g.batch.Epoch+tries:
-			// Another led the market meanwhile: whose commits the row counts cannot be told. Whoever asks
-			// again under its key is given what became of it.
-			l.refuse(g)
-		case lease.Batch == g.batch.Batch+1:
+		case lease.Batch == g.batch.Batch+1 && lease.Last == g.batch.Epoch:
 			// The group is in after all: only the acknowledgement was lost. The core stands as it is.
 			l.lease = lease
 			l.leads.Store(true)
 			l.release(g)
 			return true
+		case lease.Batch != g.batch.Batch:
+			// Another led the market meanwhile and committed: whether the group was in before cannot be told.
+			// Whoever asks again under its key is given what became of it.
+			l.refuse(g)
 		}
 	}
 	if l.cfg.Probe.Recovered != nil {
@@ -143,18 +143,16 @@ func (l *Loop) refuse(g *group) {
 }
 
 // retake takes the market again, however long the store is away; false when the loop is told to stop first.
-// tries is how many epochs it may have taken. Commands wait in the bounded queue meanwhile and are answered
-// unavailable when their time is over.
-func (l *Loop) retake() (_ dispatch.Lease, tries int64, ok bool) {
+// Commands wait in the bounded queue meanwhile and are answered unavailable when their time is over.
+func (l *Loop) retake() (_ dispatch.Lease, ok bool) {
 	for {
-		tries++
 		lease, err := l.cfg.Journal.Lead(l.ctx, l.cfg.Market.ID)
 		if err == nil {
-			return lease, tries, true
+			return lease, true
 		}
 		l.cfg.Log.Warn("store is away", "market", l.cfg.Market.ID, "error", err)
 		if !l.pause() {
-			return dispatch.Lease{}, tries, false
+			return dispatch.Lease{}, false
 		}
 	}
 }

@@ -35,7 +35,7 @@ func prepare(ctx context.Context, db *sql.DB) (statements, error) {
 
 // fence compares and sets the market's row, and counts the events.
 const fence = `
-UPDATE markets SET batch = batch + 1, seq = seq + ?1, at = coalesce(max(at, ?2), at, ?2)
+UPDATE markets SET batch = batch + 1, last_epoch = ?4, seq = seq + ?1, at = coalesce(max(at, ?2), at, ?2)
 WHERE id = ?3 AND epoch = ?4 AND batch = ?5
 RETURNING seq`
 

@@ -9,6 +9,12 @@ import (
 	"github.com/hexfleet/hexfleet/dispatch"
 )
 
+// Renew implements store.Leads: the lock of the directory stands for the lease.
+func (j *Journal) Renew(context.Context) error { return nil }
+
+// Resign implements store.Leads: Close gives the lock back.
+func (j *Journal) Resign(context.Context) error { return nil }
+
 // Lead implements store.Leads. It queues for the writer behind a commit in flight.
 func (j *Journal) Lead(ctx context.Context, m dispatch.MarketID) (dispatch.Lease, error) {
 	lease := dispatch.Lease{Market: m}
@@ -16,7 +22,7 @@ func (j *Journal) Lead(ctx context.Context, m dispatch.MarketID) (dispatch.Lease
 		return tx.QueryRowContext(ctx, `
 INSERT INTO markets (id, epoch) VALUES (?, 1)
 ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1
-RETURNING epoch, batch`, m).Scan(&lease.Epoch, &lease.Batch)
+RETURNING epoch, batch, last_epoch`, m).Scan(&lease.Epoch, &lease.Batch, &lease.Last)
 	})
 	if err != nil {
 		return dispatch.Lease{}, away("lead market", err)

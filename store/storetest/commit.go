@@ -69,7 +69,7 @@ func commitEmpty(t *testing.T, h *house) {
 	}
 	lease, err := h.Lead(t.Context(), sf)
 	ok(t, "lead", err)
-	same(t, "lease", lease, dispatch.Lease{Market: sf, Epoch: 2, Batch: 3})
+	same(t, "lease", lease, dispatch.Lease{Market: sf, Epoch: 2, Batch: 3, Last: 1})
 }
 
 // wantNothing checks that no order, event or key of the tests above is in.
