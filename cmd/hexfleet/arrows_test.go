@@ -33,6 +33,8 @@ func arrows() []arrow {
 		{"store", "dispatch geo"},
 		{"store/storetest", "dispatch geo store"},
 		{"store/sqlite", "dispatch geo store sqlite"},
+		{"store/postgres", "dispatch geo store pgx"},
+		{"store/postgres/pgtest", "pgx"},
 		{"gateway/wire", "dispatch geo"},
 		{"gateway/auth", "dispatch geo"},
 		{"gateway/board", "-libs"},
