@@ -96,7 +96,7 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		conn.Collector())
 	s.node = node.New(node.Config{
-		Markets: markets, Store: journal, Bus: conn, ETA: eta.Default(), Clock: clock, Wall: wall, Log: log, Registry: registry,
+		Markets: markets, Store: failStore(journal), Bus: conn, ETA: eta.Default(), Clock: clock, Wall: wall, Log: log, Registry: registry,
 	})
 	if err := s.node.Start(ctx); err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 		s.node.Stop(ctx)
 	})
 	s.gateway, err = gateway.New(gateway.Config{
-		Orders: s.node, History: journal, Positions: s.node, Feed: conn, Board: s.node,
+		Orders: failOrders(s.node), History: journal, Positions: s.node, Feed: conn, Board: s.node,
 		Markets: func() dispatch.Markets { return *s.markets.Load() },
 		Auth:    keys, Market: clock, Wall: wall, Log: log, Registry: registry,
 		HideMetrics: c.AdminListen != "", Ready: func() error { return s.ready(journal) },
