@@ -20,11 +20,13 @@ type Batch struct {
 	// Offers are those made or ended, as they then stand; an offer may stand here twice, the last counts.
 	Offers  []Offer
 	Answers []Answer
+	// Audit are the acts of staff that the batch carries out or refuses, for the market's chain.
+	Audit []AuditEntry
 }
 
 // Empty tells whether the batch has nothing to make durable.
 func (b *Batch) Empty() bool {
-	return len(b.Events) == 0 && len(b.Offers) == 0 && len(b.Answers) == 0
+	return len(b.Events) == 0 && len(b.Offers) == 0 && len(b.Answers) == 0 && len(b.Audit) == 0
 }
 
 // Lease is a leader's standing with a market: what its next commit has to find.

@@ -46,6 +46,8 @@ type Command struct {
 	Priority int
 	New      *NewOrder    // OpCreate
 	Duty     *DutyRequest // OpDuty
+	// RequestID is told to the asker and stands in the audit log; it plays no part in what is decided.
+	RequestID string
 }
 
 // MaxPriority bounds a dispatcher's priority.

@@ -114,9 +114,11 @@ func (c *Core) Step(now time.Time, in Input) Effects {
 	c.fire()
 	switch in := in.(type) {
 	case Do:
+		before := c.standing(&in.Command, &in.Known)
 		reply := c.judge(&in.Command, &in.Known)
 		c.out.Reply = &reply
 		c.keep(&in.Command, &reply)
+		c.audit(&in.Command, before, &reply)
 	case Candidates:
 		c.match(in)
 	case Reload:
@@ -187,7 +189,10 @@ func (c *Core) order(cmd *dispatch.Command, known *Known) (*dispatch.Order, *dis
 		row := *known.Order
 		o, ok = &row, true
 	}
-	if !ok || !cmd.By.MayRead(o) {
+	if ok && !cmd.By.MayRead(o) {
+		return nil, dispatch.Hidden("no such order")
+	}
+	if !ok {
 		return nil, dispatch.Errorf(dispatch.CodeNotFound, "", "no such order")
 	}
 	return o, nil

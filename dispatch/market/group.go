@@ -26,6 +26,7 @@ func (g *group) add(r *request, out *Effects, at time.Time) {
 	g.batch.Events = append(g.batch.Events, out.Events...)
 	g.batch.Offers = append(g.batch.Offers, out.Offers...)
 	g.batch.Answers = append(g.batch.Answers, out.Answers...)
+	g.batch.Audit = append(g.batch.Audit, out.Audit...)
 	g.notices = append(g.notices, out.Notices...)
 	if r != nil {
 		g.replies = append(g.replies, answered{r, *out.Reply})
@@ -34,7 +35,7 @@ func (g *group) add(r *request, out *Effects, at time.Time) {
 
 // size is the number of rows that the group writes, by which groups are bounded.
 func (g *group) size() int {
-	return len(g.batch.Events) + len(g.batch.Offers) + len(g.batch.Answers)
+	return len(g.batch.Events) + len(g.batch.Offers) + len(g.batch.Answers) + len(g.batch.Audit)
 }
 
 // pump lets the forming group go when nothing is in flight: to the journal, or straight out when it has

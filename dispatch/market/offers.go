@@ -91,7 +91,10 @@ func (c *Core) answerOffer(cmd *dispatch.Command, known *Known) dispatch.Reply {
 		}
 		f, ok = known.Offer, true
 	}
-	if !ok || f.Driver != dispatch.DriverID(cmd.By.Sub) || !cmd.By.In(c.id) {
+	if ok && (f.Driver != dispatch.DriverID(cmd.By.Sub) || !cmd.By.In(c.id)) {
+		return dispatch.Reply{Err: dispatch.Hidden("no such offer")}
+	}
+	if !ok {
 		return refuse(dispatch.CodeNotFound, "", "no such offer")
 	}
 	if f.State != dispatch.OfferLive {

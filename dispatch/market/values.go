@@ -87,12 +87,14 @@ type Supply struct {
 	VehicleClass string
 }
 
-// Effects are what a step wants done. Order of doing: Events, Offers and Answers are committed as one, then
+// Effects are what a step wants done. Order of doing: Events, Offers, Answers and Audit are committed as one, then
 // Reply and Notices are told. Supply and Seek need not wait for the commit.
 type Effects struct {
 	Events  []dispatch.Event
 	Offers  []dispatch.Offer
 	Answers []dispatch.Answer
+	// Audit is the entry of a staff act; committed with the rest.
+	Audit []dispatch.AuditEntry
 	// Reply answers the Do of this step; nil for other inputs.
 	Reply   *dispatch.Reply
 	Notices []dispatch.Notice
