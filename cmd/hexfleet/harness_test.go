@@ -40,7 +40,9 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", strconv.Itoa(max(atOnce, runtime.GOMAXPROCS(0)))); err != nil {
 		panic(err)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	removeCrashable()
+	os.Exit(code)
 }
 
 // atOnce is how many end-to-end tests run side by side even on a small machine: they mostly wait.
