@@ -76,7 +76,10 @@ func (j *Journal) commit(ctx context.Context, tx *sql.Tx, b *dispatch.Batch, row
 	if err := j.writeOffers(ctx, tx, b.Offers, now); err != nil {
 		return err
 	}
-	return j.writeAnswers(ctx, tx, b.Answers, now)
+	if err := j.writeAnswers(ctx, tx, b.Answers, now); err != nil {
+		return err
+	}
+	return j.writeAudit(ctx, tx, dispatch.MarketChain(b.Market), b.Audit, now)
 }
 
 // one runs a statement that must change exactly one row; what says whose, for the refusal.

@@ -58,7 +58,10 @@ type Journal struct {
 	closed bool // guarded by life
 }
 
-var _ store.Journal = (*Journal)(nil)
+var (
+	_ store.Journal = (*Journal)(nil)
+	_ store.Audit   = (*Journal)(nil)
+)
 
 // Open opens the journal of a data directory and brings its tables up to date. The error is one of ErrDir,
 // ErrLocked, ErrDamaged and ErrNewer where the operator can do something about it.
