@@ -79,6 +79,9 @@ type OrderFilter struct {
 	States  []State
 	Rider   RiderID
 	Driver  DriverID
+	// From and To bound RequestedAt: From <= RequestedAt < To. Zero is unbounded. They find orders whose id NewID
+	// made of the market time of their request, as the edge does.
+	From, To time.Time
 	// After is the id of the last order of the page before; orders come newest first.
 	After OrderID
 	Limit int

@@ -3,9 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -85,52 +83,6 @@ func (j *Journal) Order(ctx context.Context, id dispatch.OrderID) (dispatch.Orde
 		return found(err, "order")
 	})
 	return o, err
-}
-
-// Orders implements store.History.
-func (j *Journal) Orders(ctx context.Context, f dispatch.OrderFilter) ([]dispatch.Order, error) {
-	var where []string
-	var args []any
-	and := func(clause string, arg any) {
-		where, args = append(where, clause), append(args, arg)
-	}
-	if f.Market != "" {
-		and(`o.market = ?`, f.Market)
-	}
-	if f.Rider != "" {
-		and(`o.rider_id = ?`, f.Rider)
-	}
-	if f.Driver != "" {
-		and(`o.driver_id = ?`, f.Driver)
-	}
-	if f.After != "" {
-		and(`o.id < ?`, f.After)
-	}
-	where, args = oneOf(where, args, `o.market`, f.Markets)
-	where, args = oneOf(where, args, `o.state`, f.States)
-	query := selectOrders
-	if len(where) > 0 {
-		query += `WHERE ` + strings.Join(where, ` AND `)
-	}
-	var orders []dispatch.Order
-	err := j.read(ctx, "list orders", func(_ context.Context, db *sql.Conn) error {
-		var err error
-		orders, err = list(ctx, db, scanOrder, query+` ORDER BY o.id DESC LIMIT ?`, append(args, max(f.Limit, 0))...)
-		return err
-	})
-	return orders, err
-}
-
-// oneOf adds the clause that column is one of values, when there are any.
-func oneOf[T ~string](where []string, args []any, column string, values []T) ([]string, []any) {
-	if len(values) == 0 {
-		return where, args
-	}
-	for _, v := range values {
-		args = append(args, string(v))
-	}
-	marks := strings.Repeat(`, ?`, len(values))[2:]
-	return append(where, fmt.Sprintf(`%s IN (%s)`, column, marks)), args
 }
 
 // OwnOrders implements store.History.

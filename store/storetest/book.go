@@ -79,9 +79,11 @@ func (b *Book) Event(e dispatch.Event) {
 }
 
 // Create adds a new order of a rider, searching.
-func (b *Book) Create(id dispatch.OrderID, rider dispatch.RiderID) {
+func (b *Book) Create(id dispatch.OrderID, rider dispatch.RiderID) { b.create(id, rider, dispatch.KindRide) }
+
+func (b *Book) create(id dispatch.OrderID, rider dispatch.RiderID, kind dispatch.Kind) {
 	o := dispatch.Order{
-		ID: id, Market: b.Lease.Market, Kind: dispatch.KindRide, State: dispatch.StateSearching, Version: 1,
+		ID: id, Market: b.Lease.Market, Kind: kind, State: dispatch.StateSearching, Version: 1,
 		Rider: rider, VehicleClass: dispatch.DefaultVehicleClass, RequestedAt: b.Now,
 		SearchSince: b.Now, ChangedAt: b.Now,
 		Stops: []dispatch.Stop{

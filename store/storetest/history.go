@@ -16,6 +16,8 @@ func historyTests() []sentence {
 		{"events_of_an_order_read_back_in_pages", historyEvents},
 		{"orders_come_newest_first_and_by_every_filter", historyOrders},
 		{"pages_of_orders_hold_each_once", historyPages},
+		{"lists_are_what_every_filter_together_leaves", historyLists},
+		{"new_and_changed_orders_do_not_move_a_page", historyMoving},
 		{"own_orders_are_the_open_and_the_lately_closed", historyOwn},
 		{"own_orders_stay_within_the_markets_of_the_token", historyOwnMarkets},
 		{"unknown_ids_are_not_found", historyUnknown},
@@ -159,6 +161,121 @@ func historyPages(t *testing.T, h *house) {
 		f.After = orders[len(orders)-1].ID
 	}
 	same(t, "pages", got, "987|654|321|0|")
+}
+
+// hours commits an order an hour, two days long, with ids as the edge mints them: by turns in sf and la, of r0 to r2,
+// in each third hour of d0 or d1, in five states. They are given newest first.
+func hours(t *testing.T, h *house) []dispatch.Order {
+	t.Helper()
+	books := []*Book{NewBook(t, h, sf), NewBook(t, h, la)}
+	for i, b := range books {
+		b.Duty(dispatch.DriverID(fmt.Sprint("d", i)), true, 50)
+	}
+	states := []dispatch.State{
+		dispatch.StateSearching, dispatch.StateEnRouteToPickup, dispatch.StateCompleted, dispatch.StateNoDriver, dispatch.StateReturned,
+	}
+	orders := make([]dispatch.Order, 48)
+	for i := range orders {
+		b := books[i%2]
+		b.Now = Start().Add(time.Duration(i) * time.Hour)
+		id := dispatch.OrderID(dispatch.DeriveID(b.Now, fmt.Sprint(i)))
+		b.create(id, dispatch.RiderID(fmt.Sprint("r", i%3)), dispatch.KindDelivery)
+		for _, s := range wayTo(states[i%5]) {
+			b.Move(id, s, fit(s, dispatch.DriverID(fmt.Sprint("d", i%2))))
+		}
+		orders[len(orders)-1-i] = b.Order(id)
+	}
+	for _, b := range books {
+		b.Commit()
+	}
+	return orders
+}
+
+// matches is what a filter means, but for its After and Limit.
+func matches(f *dispatch.OrderFilter, o *dispatch.Order) bool {
+	return (f.Market == "" || o.Market == f.Market) && (len(f.Markets) == 0 || slices.Contains(f.Markets, o.Market)) &&
+		(len(f.States) == 0 || slices.Contains(f.States, o.State)) &&
+		(f.Rider == "" || o.Rider == f.Rider) && (f.Driver == "" || o.Driver == f.Driver) &&
+		!o.RequestedAt.Before(f.From) && (f.To.IsZero() || o.RequestedAt.Before(f.To))
+}
+
+func historyLists(t *testing.T, h *house) {
+	all := hours(t, h)
+	open, closed := []dispatch.State{dispatch.StateSearching, dispatch.StateEnRouteToPickup}, []dispatch.State{dispatch.StateNoDriver, dispatch.StateCompleted}
+	for _, states := range [][]dispatch.State{nil, open[:1], closed[:1], closed, append(open, closed...)} {
+		for _, market := range []dispatch.MarketID{"", sf} {
+			for _, markets := range [][]dispatch.MarketID{nil, {la}, {sf, la}} {
+				for _, party := range []dispatch.OrderFilter{{}, {Rider: "r1"}, {Driver: "d0"}, {Rider: "r0", Driver: "d1"}} {
+					for _, span := range [][2]time.Duration{{}, {5 * time.Hour, 0}, {0, 40 * time.Hour}, {5 * time.Hour, 40 * time.Hour}, {5 * time.Hour, 5*time.Hour + time.Microsecond}} {
+						f := party
+						f.States, f.Market, f.Markets, f.Limit = states, market, markets, 5
+						if span[0] > 0 {
+							f.From = Start().Add(span[0])
+						}
+						if span[1] > 0 {
+							f.To = Start().Add(span[1])
+						}
+						checkPages(t, h, f, all)
+					}
+				}
+			}
+		}
+	}
+}
+
+// checkPages reads a list to its end.
+func checkPages(t *testing.T, h *house, f dispatch.OrderFilter, all []dispatch.Order) {
+	t.Helper()
+	var got, want []dispatch.OrderID
+	for i := range all {
+		if matches(&f, &all[i]) {
+			want = append(want, all[i].ID)
+		}
+	}
+	for range len(all) {
+		page, err := h.Orders(t.Context(), f)
+		ok(t, "orders", err)
+		for _, o := range page {
+			got = append(got, o.ID)
+		}
+		if len(page) < f.Limit {
+			break
+		}
+		f.After = page[len(page)-1].ID
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v gave %v, want %v", f, got, want)
+	}
+}
+
+func historyMoving(t *testing.T, h *house) {
+	all := hours(t, h)
+	f := dispatch.OrderFilter{Market: sf, Limit: 10}
+	first, err := h.Orders(t.Context(), f)
+	ok(t, "orders", err)
+	b := NewBook(t, h, sf)
+	for i := range 5 {
+		b.Create(dispatch.OrderID(dispatch.DeriveID(b.Now, fmt.Sprint("later", i))), "r1")
+	}
+	for _, o := range all {
+		if o.Market == sf && o.State == dispatch.StateSearching {
+			b.Move(o.ID, dispatch.StateNoDriver, nil)
+		}
+	}
+	b.Commit()
+	f.After = first[len(first)-1].ID
+	second, err := h.Orders(t.Context(), f)
+	ok(t, "orders", err)
+	var want, got []dispatch.OrderID
+	for _, o := range all {
+		if o.Market == sf && len(want) < 20 {
+			want = append(want, o.ID)
+		}
+	}
+	for _, o := range append(first, second...) {
+		got = append(got, o.ID)
+	}
+	same(t, "two pages with new orders between them", got, want)
 }
 
 func historyOwn(t *testing.T, h *house) {
