@@ -1,6 +1,3 @@
-// Package eta estimates travel times. So far it knows one way: the straight line, stretched to a road and
-// driven at one speed. It holds no state and asks nobody; every estimate names its source. It may import
-// geo and nothing else of ours.
 package eta
 
 import (
@@ -12,20 +9,7 @@ import (
 	"github.com/hexfleet/hexfleet/geo"
 )
 
-// SourceStraightLine is the Source of estimates that know no roads.
-const SourceStraightLine = "straight_line"
-
-// Estimate is how long a drive takes.
-type Estimate struct {
-	// Duration is whole milliseconds.
-	Duration time.Duration
-	// Distance is along the way driven, not the straight line.
-	Distance geo.Meters
-	// Source says where the estimate comes from.
-	Source string
-}
-
-// StraightLine estimates by great-circle distance. Immutable.
+// StraightLine estimates by great-circle distance and one speed. Immutable.
 type StraightLine struct {
 	speedMps, circuity float64
 }
@@ -40,12 +24,12 @@ func NewStraightLine(speedMps, circuity float64) StraightLine {
 	return StraightLine{speedMps: speedMps, circuity: circuity}
 }
 
-// Default has the values of a real city: the medians of path length over straight line (1.202) and of path
-// length over duration (5.61 m/s) of 288,648 taxi rides in San Francisco, 17 May to 1 June 2008, those of
-// at least 200 m in a straight line among 290,032; the path is the length of the GPS track with a fix about
-// each minute, and so a little short. On these rides the median of the absolute error of the duration is
-// 116 s, the median ride's duration being 528 s. Source: CRAWDAD epfl/mobility (v. 2009-02-24),
-// doi:10.15783/C7J010.
+// Default has the values of a real city, for simulated drivers: the medians of path length over straight line
+// (1.202) and of path length over duration (5.61 m/s) of 288,648 taxi rides in San Francisco, 17 May to
+// 1 June 2008, those of at least 200 m in a straight line among 290,032; the path is the length of the GPS
+// track with a fix about each minute, and so a little short. On these rides the median of the absolute error
+// of the duration is 116 s, the median ride's duration being 528 s; Learnt is better, see docs/bench/eta.md.
+// Source: CRAWDAD epfl/mobility (v. 2009-02-24), doi:10.15783/C7J010.
 func Default() StraightLine {
 	return NewStraightLine(5.6, 1.2)
 }
@@ -64,12 +48,11 @@ func (s StraightLine) Estimate(a, b geo.LatLng) Estimate {
 // Matrix estimates the drive from each source to each target: row i is of sources[i]. It stops with ctx's
 // error.
 func (s StraightLine) Matrix(ctx context.Context, sources, targets []geo.LatLng) ([][]Estimate, error) {
-	rows := make([][]Estimate, len(sources))
+	rows := newRows(len(sources), len(targets))
 	for i, a := range sources {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("estimate %d x %d travel times: %w", len(sources), len(targets), err)
 		}
-		rows[i] = make([]Estimate, len(targets))
 		for j, b := range targets {
 			rows[i][j] = s.Estimate(a, b)
 		}

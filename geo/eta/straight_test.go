@@ -1,16 +1,11 @@
 package eta_test
 
 import (
-	"compress/gzip"
 	"context"
-	"encoding/csv"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -85,15 +80,17 @@ func TestNewStraightLine(t *testing.T) {
 func TestDefault(t *testing.T) {
 	t.Run("its_numbers_are_those_of_the_trips_they_come_from", func(t *testing.T) {
 		var circuities, speeds, misses []float64
-		err := trips("../../../shared/data/sf/trips_2008-05-17_2008-06-01.csv.gz", func(a, b geo.LatLng, path geo.Meters, took time.Duration) {
-			straight := geo.Distance(a, b)
+		rides, err := readTrips(sfTrips)
+		for i := range rides {
+			o := &rides[i]
+			straight := geo.Distance(o.From, o.To)
 			if straight < 200 {
-				return
+				continue
 			}
-			circuities = append(circuities, float64(path/straight))
-			speeds = append(speeds, float64(path)/took.Seconds())
-			misses = append(misses, math.Abs((eta.Default().Estimate(a, b).Duration - took).Seconds()))
-		})
+			circuities = append(circuities, float64(o.Path/straight))
+			speeds = append(speeds, float64(o.Path)/o.Duration.Seconds())
+			misses = append(misses, math.Abs((eta.Default().Estimate(o.From, o.To).Duration - o.Duration).Seconds()))
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			t.Log("no trips of San Francisco here: the default is checked against the numbers of its comment")
 			circuities, speeds, misses = []float64{1.202}, []float64{5.613}, []float64{116}
@@ -115,41 +112,4 @@ func TestDefault(t *testing.T) {
 func median(xs []float64) float64 {
 	slices.Sort(xs)
 	return xs[len(xs)/2]
-}
-
-// trips reads the rides of a trip file that carries the length of the track.
-func trips(name string, each func(from, to geo.LatLng, path geo.Meters, took time.Duration)) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	zip, err := gzip.NewReader(f)
-	if err != nil {
-		return err
-	}
-	rows, err := csv.NewReader(zip).ReadAll()
-	if err != nil {
-		return err
-	}
-	column := map[string]int{}
-	for i, name := range rows[0] {
-		column[name] = i
-	}
-	for n, row := range rows[1:] {
-		number := func(name string) float64 {
-			v, parseErr := strconv.ParseFloat(row[column[name]], 64)
-			err = errors.Join(err, parseErr)
-			return v
-		}
-		from := geo.LatLng{Lat: number("pickup_lat"), Lng: number("pickup_lon")}
-		to := geo.LatLng{Lat: number("dropoff_lat"), Lng: number("dropoff_lon")}
-		took := time.Duration(number("dropoff_unix")-number("pickup_unix")) * time.Second
-		path := geo.Meters(number("path_m"))
-		if err != nil {
-			return fmt.Errorf("row %d: %w", n+1, err)
-		}
-		each(from, to, path, took)
-	}
-	return nil
 }

@@ -1,0 +1,113 @@
+package eta
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// Learnt estimates by the straight line with a circuity and a speed that depend on the distance, the hour and
+// the places, and that it learns from drives; knowing none it answers by a prior. Estimates are never
+// negative and finite for any two valid places; between the same cells, in the same direction and hour, who
+// drives farther takes longer. They are symmetric only as long as nothing is learnt. How it learns: see model.
+//
+// It is safe for concurrent use: readers see one whole model and never wait for a writer.
+type Learnt struct {
+	zone *time.Location
+	now  func() time.Time
+
+	cells   cells
+	writing sync.Mutex // held by whoever makes the next model
+	model   atomic.Pointer[model]
+}
+
+var _ Estimator = (*Learnt)(nil)
+
+// NewLearnt knows nothing yet of a city in zone; now is the instant at which estimated drives begin.
+func NewLearnt(zone *time.Location, now func() time.Time) *Learnt {
+	l := &Learnt{zone: zone, now: now}
+	l.model.Store(newModel())
+	return l
+}
+
+// Drives is how many drives were learnt.
+func (l *Learnt) Drives() int64 { return l.model.Load().drives }
+
+// Cells is how many cells have speeds of their own.
+func (l *Learnt) Cells() int {
+	m := l.model.Load()
+	n := len(m.leave)
+	for c := range m.reach {
+		if m.leave[c] == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// Learn takes in drives, oldest first, and tells how many of them it could use.
+func (l *Learnt) Learn(drives []Observation) (used int) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	m := l.model.Load().clone()
+	for i := range drives {
+		if l.observe(m, &drives[i]) {
+			used++
+		}
+	}
+	if used > 0 {
+		l.model.Store(m)
+	}
+	return used
+}
+
+// Estimate is the drive from a to b that begins at an instant.
+func (l *Learnt) Estimate(a, b geo.LatLng, begin time.Time) Estimate {
+	var d drive
+	d.day, d.week = hours(begin.In(l.zone))
+	d.from, d.to = l.cells.at(a), l.cells.at(b)
+	return l.model.Load().of(&d, a, b)
+}
+
+// Matrix implements Estimator. It stops with ctx's error.
+func (l *Learnt) Matrix(ctx context.Context, sources, targets []geo.LatLng) ([][]Estimate, error) {
+	m := l.model.Load()
+	var d drive
+	d.day, d.week = hours(l.now().In(l.zone))
+	var few [16]geo.Cell // on the stack, as most questions are about few targets
+	to := few[:0]
+	for _, b := range targets {
+		to = append(to, l.cells.at(b))
+	}
+	rows := newRows(len(sources), len(targets))
+	for i, a := range sources {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("estimate %d x %d travel times: %w", len(sources), len(targets), err)
+		}
+		d.from = l.cells.at(a)
+		for j, b := range targets {
+			d.to = to[j]
+			rows[i][j] = m.of(&d, a, b)
+		}
+	}
+	return rows, nil
+}
+
+// of completes the drive by its line and estimates it. What is no place is no drive either.
+func (m *model) of(d *drive, a, b geo.LatLng) Estimate {
+	if d.from == 0 || d.to == 0 {
+		return Estimate{}
+	}
+	d.metres, d.sector = geo.Distance(a, b), sectorOf(a, b)
+	seconds, road, learnt := m.estimate(d)
+	e := Estimate{Duration: time.Duration(math.Round(seconds*1000)) * time.Millisecond, Distance: road, Source: SourcePrior}
+	if learnt {
+		e.Source = SourceLearnt
+	}
+	return e
+}
