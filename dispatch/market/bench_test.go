@@ -160,7 +160,11 @@ func newBench(t *testing.T) *bench {
 func (b *bench) start() *bench {
 	b.Helper()
 	b.loop = NewLoop(b.cfg)
-	if err := b.loop.Start(b.Context()); err != nil {
+	lease, err := b.journal.Lead(b.Context(), "sf")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := b.loop.Start(b.Context(), lease); err != nil {
 		b.Fatal(err)
 	}
 	return b
@@ -195,7 +199,8 @@ func subject(e *dispatch.Event) string {
 func (b *bench) ask(ctx context.Context, c dispatch.Command) <-chan dispatch.Reply {
 	answer := make(chan dispatch.Reply, 1)
 	go func() {
-		r := b.loop.Do(ctx, Do{Command: c, Known: b.journal.known(&c)})
+		read := time.Now()
+		r := b.loop.Do(ctx, read, Do{Command: c, Known: b.journal.known(&c)})
 		if r.Err == nil && r.Order != nil && !b.was(fmt.Sprintf("%s/%d %s", r.Order.ID, r.Order.Version, r.Order.State)) {
 			b.Errorf("%s was answered and not told", r.Order.ID)
 		}

@@ -183,7 +183,7 @@ func (c *Core) keep(cmd *dispatch.Command, r *dispatch.Reply) {
 func (c *Core) order(cmd *dispatch.Command, known *Known) (*dispatch.Order, *dispatch.Error) {
 	o, ok := c.orders[cmd.Order]
 	if !ok && known.Order != nil && known.Order.ID == cmd.Order {
-		if !known.Order.State.Closed() {
+		if known.Stale || !known.Order.State.Closed() {
 			return nil, dispatch.Unavailable("the order moved on while the request was under way; repeat it", nil)
 		}
 		row := *known.Order

@@ -8,6 +8,9 @@ func (c *Core) duty(cmd *dispatch.Command, known *Known) dispatch.Reply {
 		Driver: cmd.Driver, Market: c.id, Online: cmd.Duty.Online,
 		VehicleClass: cmd.Duty.VehicleClass, Capacity: cmd.Duty.Capacity, Tags: cmd.Duty.Tags, Since: c.now,
 	}
+	if known.Claim != nil && known.Stale {
+		return dispatch.Reply{Err: dispatch.Unavailable("the market was recovered while the request was under way; repeat it", nil)}
+	}
 	if known.Claim != nil && known.Claim.Held != "" {
 		return refuse(dispatch.CodeConflict, "/market", "the driver is on duty in market %s", known.Claim.Held)
 	}

@@ -1,6 +1,7 @@
 package market
 
 import (
+	"context"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -39,42 +40,56 @@ func (g *group) size() int {
 }
 
 // pump lets the forming group go when nothing is in flight: to the journal, or straight out when it has
-// nothing to make durable.
-func (l *Loop) pump() {
+// nothing to make durable. It gives false when the loop is over.
+func (l *Loop) pump() bool {
 	for l.inflight == nil {
 		if l.forming == nil && len(l.redo) > 0 {
 			l.again()
 		}
 		g := l.forming
 		if g == nil {
-			return
+			break
 		}
 		l.forming = nil
-		if g.batch.Empty() {
-			l.release(g)
-			continue
+		if !g.batch.Empty() {
+			l.commit(g)
+		} else if !l.release(g) {
+			return false
 		}
-		g.batch.Market, g.batch.Epoch, g.batch.Batch = l.cfg.Market.ID, l.lease.Epoch, l.lease.Batch
-		l.inflight = g
-		go func() {
-			began := l.cfg.Wall.Now()
-			err := l.cfg.Journal.Commit(l.ctx, &g.batch)
-			if l.cfg.Probe.Commit != nil {
-				l.cfg.Probe.Commit(len(g.batch.Events), l.cfg.Wall.Now().Sub(began), err)
-			}
-			l.committed <- err
-		}()
 	}
+	return true
 }
 
-// again steps commands that a recovery left unanswered: all, or one at a time after a refusal.
+// commit has a group made durable, in a goroutine of its own.
+func (l *Loop) commit(g *group) {
+	g.batch.Market, g.batch.Epoch, g.batch.Batch = l.cfg.Market.ID, l.lease.Epoch, l.lease.Batch
+	l.inflight = g
+	l.try()
+	go func() {
+		ctx, cancel := context.WithTimeout(l.ctx, commitFor)
+		defer cancel()
+		began := l.cfg.Wall.Now()
+		err := l.cfg.Journal.Commit(ctx, &g.batch)
+		if l.cfg.Probe.Commit != nil {
+			l.cfg.Probe.Commit(len(g.batch.Events), l.cfg.Wall.Now().Sub(began), err)
+		}
+		l.committed <- err
+	}()
+}
+
+// again steps commands that a recovery left unanswered: all, or one at a time after a refusal. Of those for whose
+// answer nobody waits since an outage nothing has been done, and nothing is.
 func (l *Loop) again() {
 	n := len(l.redo)
 	if l.alone {
 		n = 1
 	}
 	for _, r := range l.redo[:n] {
-		l.step(r.do, r)
+		if l.overtaken(r) || r.outage.on() {
+			l.answer.give(r, away())
+		} else {
+			l.judge(r)
+		}
 	}
 	l.redo = l.redo[n:]
 	if len(l.redo) == 0 {
@@ -82,12 +97,20 @@ func (l *Loop) again() {
 	}
 }
 
-// release lets out what a committed group has to say.
-func (l *Loop) release(g *group) {
+// release lets out what a committed group has to say; false when the loop is over. Past the margin of its lease a
+// node says nothing, not even what is true: of a group that is committed the next leader tells whoever asks again,
+// and of one that has nothing durable, refusals from memory, nobody can tell any more whether they are right.
+func (l *Loop) release(g *group) bool {
+	if !l.cfg.Valid() {
+		l.cfg.Log.Warn("the lease has run out: nothing is answered", "market", l.cfg.Market.ID)
+		l.refuse(g)
+		return l.end()
+	}
 	if len(g.batch.Events) > 0 || len(g.notices) > 0 {
 		l.cfg.Told(Told{Events: g.batch.Events, Notices: g.notices})
 	}
 	for _, a := range g.replies {
 		l.answer.give(a.request, a.reply)
 	}
+	return true
 }

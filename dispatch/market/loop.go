@@ -40,7 +40,7 @@ type Probe struct {
 	Recovered func()
 }
 
-// Config is what a Loop is made of; all fields but Probe are required.
+// Config is what a Loop is made of; all fields but Valid, Patience and Probe are required.
 type Config struct {
 	Market  dispatch.Market
 	Journal Journal
@@ -54,8 +54,13 @@ type Config struct {
 	Recovered func(dispatch.Recovery)
 	// Supply is called after each step whose drivers became free or busy; it must not block.
 	Supply func([]Supply)
-	Log    *slog.Logger
-	Probe  Probe
+	// Valid tells whether this node still stands within the lease under which it took the market; once false it
+	// stays so. nil: always, where nobody else can take it.
+	Valid func() bool
+	// Patience is how long (wall) those who wait are kept waiting for one commit; 0: for as long as it takes.
+	Patience time.Duration
+	Log      *slog.Logger
+	Probe    Probe
 }
 
 // queueLen bounds the commands that wait to be stepped. At 200 transitions a commit of a few milliseconds it
@@ -72,7 +77,16 @@ const newOrdersUpTo = queueLen / 2
 // between two commits than in them.
 const maxGroup = 500
 
-// Loop is the goroutine that owns one market's Core.
+// stopFor is how long (wall) Stop waits for what the store has under way; commitFor is how long one commit may
+// take before it counts as lost: far longer than any that succeeds, for it costs a recovery.
+const (
+	stopFor   = 5 * time.Second
+	commitFor = 10 * time.Second
+)
+
+// Loop is the goroutine that owns one market's Core, for as long as this node leads the market: a loop that finds
+// that another leads, or that its lease may have run out, answers whoever waits with unavailable and ends. Its
+// node starts a new one when it leads again.
 type Loop struct {
 	cfg   Config
 	queue chan *request
@@ -86,6 +100,8 @@ type Loop struct {
 	reload chan dispatch.Policy // capacity 0: Reload waits for its turn
 	// leads is true while the core stands on a journal that answers; written by Start and the goroutine.
 	leads atomic.Bool
+	// outage is the one that is on, or the next; replaced by the goroutine when it is over.
+	outage atomic.Pointer[outage]
 
 	// What follows is owned by the goroutine.
 
@@ -104,6 +120,20 @@ type Loop struct {
 	// they go one a group until the guilty one is known.
 	redo  []*request
 	alone bool
+	// facts is the wall instant from which on what an asker read is as new as the core: it was taken after the
+	// lease on which the core was recovered. keys is the same for looks at kept answers, which go on being good
+	// over a recovery as long as no other leader has committed. facts >= keys.
+	facts, keys time.Time
+	// late fires when the commit in flight, and what has to be done when it failed, have tried the askers'
+	// patience; nil while nothing has. calm releases its timer.
+	late <-chan time.Time
+	calm func()
+	// suspended: an outage is on.
+	suspended bool
+	// stopping: Stop was called; over fires when the store has been waited for long enough, free releases it.
+	stopping bool
+	over     <-chan time.Time
+	free     func()
 	// finders are the goroutines that search; Stop waits for them.
 	finders sync.WaitGroup
 }
@@ -118,16 +148,24 @@ func NewLoop(cfg Config) *Loop {
 		reload:    make(chan dispatch.Policy),
 		committed: make(chan error, 1),
 		answer:    newAnswers(cfg.Wall),
+		calm:      func() {},
+		free:      func() {},
 	}
+	if l.cfg.Valid == nil {
+		l.cfg.Valid = func() bool { return true }
+	}
+	l.outage.Store(newOutage())
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
 
-// Start takes the market, recovers it, and begins to step. It gives the error of the first recovery.
-func (l *Loop) Start(ctx context.Context) error {
+// Start recovers the market under a lease just taken, and begins to step. It gives the error of the first
+// recovery.
+func (l *Loop) Start(ctx context.Context, lease dispatch.Lease) error {
 	var failure error = dispatch.Unavailable("the loop was started before", nil)
 	l.start.Do(func() {
-		if failure = l.recover(ctx); failure != nil {
+		l.keys = l.cfg.Wall.Now()
+		if failure = l.restart(ctx, lease, l.keys); failure != nil {
 			close(l.done)
 			return
 		}
@@ -136,8 +174,12 @@ func (l *Loop) Start(ctx context.Context) error {
 	return failure
 }
 
-// Stop refuses new commands, commits what was stepped, answers it, and waits for the end. It may be called
-// more than once, and without Start.
+// Done is closed when the loop has ended: by Stop, or because the market is not led here any more.
+func (l *Loop) Done() <-chan struct{} { return l.done }
+
+// Stop refuses new commands, commits what was stepped, answers it, and waits for the end: at most stopFor for a
+// store that hangs, and not at all for one when the lease has run out. It may be called more than once, and
+// without Start.
 func (l *Loop) Stop() {
 	l.start.Do(func() { close(l.done) })
 	l.stop.Do(func() { close(l.quit) })
@@ -167,13 +209,20 @@ func (l *Loop) Leads() bool {
 	}
 }
 
-// Do queues one command and waits for its answer, which comes after the commit. When ctx ends first the
-// command may still take effect: the answer is then unavailable, and the same key is safe to repeat.
-func (l *Loop) Do(ctx context.Context, do Do) dispatch.Reply {
-	r := &request{do: do, reply: make(chan dispatch.Reply, 1), queued: l.cfg.Wall.Now(), gone: ctx.Done()}
+// Do queues one command and waits for its answer, which comes after the commit. read is the wall instant before
+// the asker began to read: whether its key has an answer, and what is Known. When ctx ends first, or the store
+// does not answer in time, the command may still take effect: the answer is then unavailable, and the same key is
+// safe to repeat.
+func (l *Loop) Do(ctx context.Context, read time.Time, do Do) dispatch.Reply {
+	r := &request{
+		do: do, reply: make(chan dispatch.Reply, 1), read: read, queued: l.cfg.Wall.Now(),
+		gone: ctx.Done(), outage: l.outage.Load(),
+	}
 	select {
 	case <-l.quit:
 		return away()
+	case <-r.outage.begun:
+		return silent()
 	default:
 	}
 	if do.Command.Op == dispatch.OpCreate && len(l.queue) >= newOrdersUpTo {
@@ -189,13 +238,10 @@ func (l *Loop) Do(ctx context.Context, do Do) dispatch.Reply {
 		return reply
 	case <-ctx.Done():
 		return dispatch.Reply{Err: dispatch.Unavailable("no answer in time", ctx.Err())}
+	case <-r.outage.begun:
+		return r.or(silent())
 	case <-l.done:
-		select {
-		case reply := <-r.reply: // answered just before the end
-			return reply
-		default:
-			return away()
-		}
+		return r.or(away())
 	}
 }
 
@@ -213,60 +259,102 @@ func away() dispatch.Reply {
 type request struct {
 	do     Do
 	reply  chan dispatch.Reply // capacity 1: answered once, never blocking the loop
+	read   time.Time           // wall; before the asker read what do says is known, and looked for its key
 	queued time.Time           // wall
 	gone   <-chan struct{}     // closed when the asker waits no longer
+	outage *outage             // the asker waits no longer once it has begun
 }
 
-// stale tells that a request was queued for so long that it must not be stepped any more: its asker has gone,
-// and may have asked again; or its key may have been answered and forgotten since the journal was asked for
-// it. Nothing has happened under it yet, so that its key is safe to repeat.
-func (r *request) stale(waited time.Duration) bool {
+// or gives the answer when it came just before the asker was to be told something else.
+func (r *request) or(other dispatch.Reply) dispatch.Reply {
+	select {
+	case reply := <-r.reply:
+		return reply
+	default:
+		return other
+	}
+}
+
+// stale tells that a queued request must not be stepped any more: its asker has gone, and may have asked again;
+// or its key may have been answered and forgotten since the journal was asked for it. Nothing has happened under
+// it yet, so that its key is safe to repeat.
+func (r *request) stale(now time.Time) bool {
 	select {
 	case <-r.gone:
 		return true
+	case <-r.outage.begun:
+		return true
 	default:
-		return r.do.Command.Key.ID != "" && waited >= rememberFor/2
+		return r.do.Command.Key.ID != "" && now.Sub(r.read) >= rememberFor/2
 	}
 }
 
-// run is the goroutine: until Stop, and until nothing that was stepped is left unanswered. Told to stop, it
-// begins nothing new: what becomes due is the next leader's to do.
+// run is the goroutine: until Stop, and until nothing that was stepped is left unanswered; or until the market is
+// not led here any more.
 func (l *Loop) run() {
 	defer close(l.done)
-	quit := l.quit
-	for {
-		l.pump()
-		if quit == nil && l.inflight == nil {
-			return
-		}
-		queue, found := l.queue, l.found
-		timer, release := l.timer()
-		if quit == nil {
-			queue, found, timer = nil, nil, nil
-		}
-		if len(l.redo) > 0 || (l.forming != nil && (l.forming.size() >= maxGroup || l.alone)) {
-			queue = nil // let the commit ahead finish first, and those that came before
-		}
-		select {
-		case r := <-queue:
-			l.take(r)
-		case c := <-found:
-			l.step(c, nil)
-		case <-timer:
-			l.step(Tick{}, nil)
-		case p := <-l.reload:
-			l.cfg.Market.Policy = p
-			l.step(Reload{Policy: p}, nil)
-		case err := <-l.committed:
-			if !l.settle(err) {
-				release()
-				return
-			}
-		case <-quit:
-			quit = nil
-		}
-		release()
+	defer func() {
+		l.leads.Store(false)
+		l.calm()
+		l.free()
+	}()
+	for l.pump() && !(l.stopping && l.inflight == nil) && l.await() {
 	}
+}
+
+// await takes the next thing that happens; false when the loop is over. Told to stop, it begins nothing new: what
+// becomes due is the next leader's to do. In an outage it goes no further ahead of the store.
+func (l *Loop) await() bool {
+	queue, found, quit := l.queue, l.found, l.quit
+	timer, release := l.timer()
+	defer release()
+	switch {
+	case l.stopping:
+		queue, found, timer, quit = nil, nil, nil, nil
+	case l.suspended:
+		found, timer = nil, nil // the queue is emptied: nobody waits for what is in it
+	case len(l.redo) > 0 || (l.forming != nil && (l.forming.size() >= maxGroup || l.alone)):
+		queue = nil // let the commit ahead finish first, and those that came before
+	}
+	select {
+	case r := <-queue:
+		return l.take(r)
+	case c := <-found:
+		l.step(c, nil)
+	case <-timer:
+		l.step(Tick{}, nil)
+	case p := <-l.reload:
+		l.cfg.Market.Policy = p
+		l.step(Reload{Policy: p}, nil)
+	case err := <-l.committed:
+		return l.settle(err)
+	case <-l.late:
+		l.suspend()
+	case <-quit:
+		return l.wind()
+	case <-l.over:
+		l.cfg.Log.Error("stopped without waiting for the store", "market", l.cfg.Market.ID)
+		return l.end()
+	}
+	return true
+}
+
+// wind begins the end: what was stepped is still committed, unless the lease has run out.
+func (l *Loop) wind() bool {
+	if !l.cfg.Valid() {
+		return l.end()
+	}
+	l.stopping = true
+	l.over, l.free = l.cfg.Wall.After(l.cfg.Wall.Now().Add(stopFor))
+	return true
+}
+
+// end answers whoever waits with unavailable; it gives false, for the loop is over. A commit that is still under
+// way may succeed: that is for the next leader to find.
+func (l *Loop) end() bool {
+	l.giveUp(l.inflight)
+	l.inflight = nil
+	return false
 }
 
 // timer fires when the core wants to be stepped; while a full group waits for its turn it does not.
@@ -277,20 +365,34 @@ func (l *Loop) timer() (<-chan time.Time, func()) {
 	return l.cfg.Clock.After(l.next)
 }
 
-// take steps a queued command, unless it is stale or its key has been seen.
-func (l *Loop) take(r *request) {
-	waited := l.cfg.Wall.Now().Sub(r.queued)
+// take steps a queued command, unless it is stale or its key has been seen; false when the loop is over.
+func (l *Loop) take(r *request) bool {
+	now := l.cfg.Wall.Now()
 	if l.cfg.Probe.Waited != nil {
-		l.cfg.Probe.Waited(waited)
+		l.cfg.Probe.Waited(now.Sub(r.queued))
 	}
-	if r.stale(waited) {
+	if !l.cfg.Valid() { // before repeats, which answers from memory
+		return l.end()
+	}
+	if r.stale(now) || l.overtaken(r) {
 		r.reply <- dispatch.Reply{Err: dispatch.Unavailable("the market did not come to it in time", nil)}
-		return
+		return true
 	}
-	if l.answer.repeats(r) {
-		return
+	if !l.answer.repeats(r) {
+		l.judge(r)
 	}
-	l.step(r.do, r)
+	return true
+}
+
+// overtaken tells that another leader has committed since the request's key was looked for, and so may have
+// answered it.
+func (l *Loop) overtaken(r *request) bool { return r.do.Command.Key.ID != "" && r.read.Before(l.keys) }
+
+// judge steps a request.
+func (l *Loop) judge(r *request) {
+	do := r.do
+	do.Known.Stale = r.read.Before(l.facts)
+	l.step(do, r)
 }
 
 // step runs the core once and gathers its effects.

@@ -309,7 +309,7 @@ func TestLoop_Start(t *testing.T) {
 			b := newBench(t)
 			b.journal.setAway(true)
 			b.loop = NewLoop(b.cfg)
-			if err := b.loop.Start(t.Context()); dispatch.CodeOf(err) != dispatch.CodeUnavailable {
+			if err := b.loop.Start(t.Context(), dispatch.Lease{}); dispatch.CodeOf(err) != dispatch.CodeUnavailable {
 				t.Errorf("start: %v", err)
 			}
 			b.wantCode(b.ask(t.Context(), create("o1", "")), dispatch.CodeUnavailable)
@@ -319,7 +319,7 @@ func TestLoop_Start(t *testing.T) {
 	t.Run("is_refused_the_second_time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t).start()
-			if err := b.loop.Start(t.Context()); err == nil {
+			if err := b.loop.Start(t.Context(), dispatch.Lease{}); err == nil {
 				t.Error("started twice")
 			}
 			b.loop.Stop()
@@ -378,7 +378,7 @@ func TestLoop_Stop(t *testing.T) {
 			b.loop.Stop()
 			b.loop.Stop()
 			b.wantCode(b.ask(t.Context(), create("o1", "")), dispatch.CodeUnavailable)
-			if err := b.loop.Start(t.Context()); err == nil {
+			if err := b.loop.Start(t.Context(), dispatch.Lease{}); err == nil {
 				t.Error("started after Stop")
 			}
 		})

@@ -86,7 +86,7 @@ func (c *Core) expire(id dispatch.OfferID) {
 func (c *Core) answerOffer(cmd *dispatch.Command, known *Known) dispatch.Reply {
 	f, ok := c.offers[cmd.Offer]
 	if !ok && known.Offer != nil && known.Offer.ID == cmd.Offer {
-		if known.Offer.State == dispatch.OfferLive {
+		if known.Stale || known.Offer.State == dispatch.OfferLive {
 			return dispatch.Reply{Err: dispatch.Unavailable("the offer ended while the request was under way; repeat it", nil)}
 		}
 		f, ok = known.Offer, true

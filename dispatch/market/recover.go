@@ -12,41 +12,40 @@ import (
 // retryEvery is the wall time between two tries to reach a store that is away.
 const retryEvery = 200 * time.Millisecond
 
-// recover takes the market with a new epoch and starts a core from the journal.
-func (l *Loop) recover(ctx context.Context) error {
-	lease, err := l.cfg.Journal.Lead(ctx, l.cfg.Market.ID)
-	if err != nil {
-		return fmt.Errorf("lead market %s: %w", l.cfg.Market.ID, err)
-	}
-	return l.restart(ctx, lease)
-}
-
-// restart reads the journal under a lease just taken and steps the new core for the first time.
-func (l *Loop) restart(ctx context.Context, lease dispatch.Lease) error {
+// restart reads the journal under a lease taken before the wall instant read, and steps the new core for the first
+// time.
+func (l *Loop) restart(ctx context.Context, lease dispatch.Lease, read time.Time) error {
 	r, err := l.cfg.Journal.Recover(ctx, l.cfg.Market.ID)
 	if err != nil {
 		return fmt.Errorf("recover market %s: %w", l.cfg.Market.ID, err)
 	}
-	l.lease = lease
+	l.begin(lease, r, read)
+	return nil
+}
+
+// begin starts a core.
+func (l *Loop) begin(lease dispatch.Lease, r dispatch.Recovery, read time.Time) {
+	l.lease, l.facts = lease, read
 	l.core = NewCore(l.cfg.Market.ID, l.cfg.Market.Policy, r)
 	l.found = make(chan Candidates, 1)
 	l.forming = nil
 	l.cfg.Recovered(r)
 	l.step(Tick{}, nil)
-	l.leads.Store(true)
+	l.resume()
 	l.cfg.Log.Info("market recovered", "market", l.cfg.Market.ID, "epoch", lease.Epoch, "batch", lease.Batch,
 		"seq", r.Seq, "open_orders", len(r.Orders), "live_offers", len(r.Offers), "drivers", len(r.Duties))
-	return nil
 }
 
-// settle takes the outcome of the commit in flight; false when the loop has to end, its core being ahead of
-// a store that is away.
+// settle takes the outcome of the commit in flight; false when the loop is over.
 func (l *Loop) settle(err error) bool {
 	g := l.inflight
 	l.inflight = nil
 	if err == nil {
 		l.lease.Batch++
-		l.release(g)
+		l.resume()
+		if !l.release(g) {
+			return false
+		}
 		if len(l.redo) == 0 {
 			l.alone = false
 		}
@@ -55,31 +54,38 @@ func (l *Loop) settle(err error) bool {
 	l.leads.Store(false)
 	l.cfg.Log.Error("commit failed", "market", l.cfg.Market.ID, "batch", g.batch.Batch,
 		"transitions", len(g.batch.Events), "error", err)
-	lease, ok := l.retake()
+	lease, read, ok := l.retake()
 	if !ok {
 		l.giveUp(g)
 		return false
 	}
 	refused := errors.Is(err, dispatch.ErrRefused)
-	if !refused && !errors.Is(err, dispatch.ErrFenced) {
-		switch {
-		case lease.Batch == g.batch.Batch+1 && lease.Last == g.batch.Epoch:
-			// The group is in after all: only the acknowledgement was lost. The core stands as it is.
-			l.lease = lease
-			l.leads.Store(true)
-			l.release(g)
-			return true
-		case lease.Batch != g.batch.Batch:
-			// Another led the market meanwhile and committed: whether the group was in before cannot be told.
-			// Whoever asks again under its key is given what became of it.
-			l.refuse(g)
+	if !refused && isIn(&g.batch, lease) {
+		// Only the acknowledgement was lost. The core stands as it is.
+		l.lease = lease
+		l.resume()
+		return l.release(g)
+	}
+	if lease.Batch != g.batch.Batch {
+		// Another has led the market meanwhile and committed, maybe under the keys of those who wait here. Whoever
+		// asks again is given what became of it.
+		l.keys = read
+		if !refused && !errors.Is(err, dispatch.ErrFenced) {
+			l.refuse(g) // whether the group was in before cannot be told
 		}
 	}
 	if l.cfg.Probe.Recovered != nil {
 		l.cfg.Probe.Recovered()
 	}
 	l.stepAgain(g, refused)
-	return l.rebuild(lease)
+	return l.rebuild(lease, read)
+}
+
+// isIn tells of a batch whose commit was not acknowledged that it is in, by the lease that was taken next: an
+// epoch is of one leader alone, so that a last commit of the batch's epoch, one batch on, is the batch itself,
+// however many others have tried to lead since.
+func isIn(b *dispatch.Batch, next dispatch.Lease) bool {
+	return next.Batch == b.Batch+1 && next.Last == b.Epoch
 }
 
 // stepAgain queues the commands of a group that does not stand, and of the one that was forming on top of
@@ -106,13 +112,16 @@ func (l *Loop) stepAgain(g *group, refused bool) {
 	l.redo = append(redo, l.redo...)
 }
 
-// rebuild drops the core and starts a new one, however long that takes; false when the loop is told to stop
-// first. It waits a little before, so that a defect that comes back at once does not spin.
-func (l *Loop) rebuild(lease dispatch.Lease) bool {
+// rebuild drops the core and starts a new one, however long that takes; false when the loop is over first. It
+// waits a little before, so that a defect that comes back at once does not spin.
+func (l *Loop) rebuild(lease dispatch.Lease, read time.Time) bool {
 	l.forming = nil
 	for l.pause() {
-		err := l.restart(l.ctx, lease)
+		r, err := ask(l, func(ctx context.Context) (dispatch.Recovery, error) {
+			return l.cfg.Journal.Recover(ctx, l.cfg.Market.ID)
+		})
 		if err == nil {
+			l.begin(lease, r, read)
 			return true
 		}
 		l.cfg.Log.Warn("recovery failed", "market", l.cfg.Market.ID, "error", err)
@@ -142,28 +151,81 @@ func (l *Loop) refuse(g *group) {
 	g.replies = nil
 }
 
-// retake takes the market again, however long the store is away; false when the loop is told to stop first.
-// Commands wait in the bounded queue meanwhile and are answered unavailable when their time is over.
-func (l *Loop) retake() (_ dispatch.Lease, ok bool) {
+// retake takes the market again, however long the store is away, and gives a wall instant after that; false when
+// the loop is over: it is told to stop, its lease has run out, or another leads.
+func (l *Loop) retake() (_ dispatch.Lease, read time.Time, ok bool) {
 	for {
-		lease, err := l.cfg.Journal.Lead(l.ctx, l.cfg.Market.ID)
+		lease, err := ask(l, func(ctx context.Context) (dispatch.Lease, error) {
+			return l.cfg.Journal.Lead(ctx, l.cfg.Market.ID)
+		})
 		if err == nil {
-			return lease, true
+			return lease, l.cfg.Wall.Now(), l.cfg.Valid()
+		}
+		if errors.Is(err, dispatch.ErrHeld) {
+			l.cfg.Log.Warn("market is led by another node", "market", l.cfg.Market.ID)
+			return dispatch.Lease{}, time.Time{}, false
 		}
 		l.cfg.Log.Warn("store is away", "market", l.cfg.Market.ID, "error", err)
 		if !l.pause() {
-			return dispatch.Lease{}, false
+			return dispatch.Lease{}, time.Time{}, false
 		}
 	}
 }
 
+// errStopped ends an ask because the loop was told to stop.
+var errStopped = errors.New("told to stop")
+
+// ask puts a question to the store and waits for its answer: at most commitFor, after a Stop at most stopFor, and
+// not at all once the lease has run out. Meanwhile those who wait lose their patience.
+func ask[T any](l *Loop, question func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, commitFor)
+	defer cancel()
+	answer := make(chan result, 1) // nobody may be left to take it
+	go func() {
+		value, err := question(ctx)
+		answer <- result{value, err}
+	}()
+	for {
+		quit := l.quit
+		if l.stopping {
+			quit = nil
+		}
+		select {
+		case r := <-answer:
+			return r.value, r.err
+		case <-l.late:
+			l.suspend()
+		case <-ctx.Done():
+			return *new(T), ctx.Err()
+		case <-quit:
+			if !l.wind() {
+				return *new(T), errStopped
+			}
+		case <-l.over:
+			return *new(T), errStopped
+		}
+	}
+}
+
+// pause waits for the next try; false when there is to be none.
 func (l *Loop) pause() bool {
+	if l.stopping {
+		return false
+	}
 	fire, release := l.cfg.Wall.After(l.cfg.Wall.Now().Add(retryEvery))
 	defer release()
-	select {
-	case <-fire:
-		return true
-	case <-l.quit:
-		return false
+	for {
+		select {
+		case <-fire:
+			return l.cfg.Valid()
+		case <-l.late:
+			l.suspend()
+		case <-l.quit:
+			return false
+		}
 	}
 }

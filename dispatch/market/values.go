@@ -18,6 +18,9 @@ type Do struct {
 // Known is committed state read before the command was queued. The core trusts its own memory first: a row
 // here counts only for what it has already forgotten.
 type Known struct {
+	// Stale: it was read before the core was recovered, which then remembers less than has happened since. What
+	// is not in the core's memory cannot be judged, and has to be asked again.
+	Stale bool
 	Order *dispatch.Order
 	Offer *dispatch.Offer
 	// Claim is the outcome of the driver's claim; set for every duty that a driver asks for.

@@ -25,9 +25,9 @@ type boards struct {
 // Board gives a market as it may be shown to staff: committed state and the last fixes, at most about a
 // second old (wall). It is shared, not to be written.
 func (n *Node) Board(_ context.Context, m dispatch.MarketID) (*dispatch.Board, error) {
-	l, ok := n.leaders[m]
+	l, ok := n.led(m)
 	if !ok {
-		return nil, dispatch.Unavailable("market "+string(m)+" is not led here", nil)
+		return nil, notLed(m)
 	}
 	b := &l.boards
 	b.mu.Lock()

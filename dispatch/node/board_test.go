@@ -114,6 +114,11 @@ func TestNode_Board(t *testing.T) {
 			Markets: dispatch.DefaultMarkets(), Store: c.store, Bus: c.bus, ETA: eta.Default(), Clock: c.clock,
 			Wall: wall, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
 		})
+		c.node.Stop(context.Background())
+		if err := still.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { still.Stop(context.Background()) })
 		ask := func() *dispatch.Board {
 			b, err := still.Board(t.Context(), "sf")
 			if err != nil {

@@ -69,7 +69,10 @@ func (c *chores) sweep(ctx context.Context) {
 	n := c.node
 	now := n.cfg.Clock.Now()
 	for _, m := range n.cfg.Markets {
-		l := n.leaders[m.ID]
+		l, ok := n.led(m.ID)
+		if !ok {
+			continue
+		}
 		lost := now.Add(-lostAfter * l.policy.Load().Freshness)
 		for _, d := range l.fleet.members() {
 			heard := l.lastHeard(&d.duty)
@@ -93,7 +96,7 @@ func (l *leader) order(ctx context.Context, cmd dispatch.Command) {
 	ctx, cancel := context.WithTimeout(ctx, choreBudget)
 	defer cancel()
 	log := l.node.cfg.Log.With("market", l.market.ID, "op", cmd.Op, "driver", cmd.Driver, "order", cmd.Order)
-	if r := l.loop.Do(ctx, market.Do{Command: cmd}); r.Err != nil {
+	if r := l.loop.Do(ctx, l.node.cfg.Wall.Now(), market.Do{Command: cmd}); r.Err != nil {
 		log.Warn("engine refused", "reason", cmd.Reason, "error", r.Err)
 		return
 	}

@@ -14,12 +14,14 @@ import (
 // indexResolution is the H3 resolution of the index: cells of 0.11 km2, a few drivers each in a dense city.
 const indexResolution = 9
 
-// leader is one market led here: the loop and what stands around it. Immutable after start, but for the
-// policy and the board.
+// leader is one market while it is led here: the loop and what stands around it. Each time the market is taken
+// there is a new one, whose index is empty until drivers say where they are. Immutable after start, but for the
+// board.
 type leader struct {
 	node   *Node
 	market dispatch.Market
-	policy atomic.Pointer[dispatch.Policy] // the latest; set by Reload
+	policy *atomic.Pointer[dispatch.Policy] // the seat's
+	term   *term                            // in which the market was taken
 	loop   *market.Loop
 	index  *geo.Index
 	fleet  *fleet
@@ -30,23 +32,28 @@ type leader struct {
 	since time.Time
 }
 
-func newLeader(n *Node, m dispatch.Market) *leader {
-	l := &leader{node: n, market: m, index: geo.NewIndex(indexResolution), fleet: newFleet(), tally: newTally()}
-	l.policy.Store(&m.Policy)
+func newLeader(s *seat, t *term) *leader {
+	n, m := s.node, s.market
+	m.Policy = *s.policy.Load()
+	l := &leader{
+		node: n, market: m, policy: &s.policy, term: t,
+		index: geo.NewIndex(indexResolution), fleet: newFleet(), tally: newTally(),
+	}
 	l.relay = bus.NewRelay(bus.RelayConfig{
-		Market: m.ID, Source: n.cfg.Store, Conn: n.cfg.Bus, Clock: n.cfg.Wall,
+		Market: m.ID, Source: &leadersSource{Source: n.cfg.Store, term: t}, Conn: n.cfg.Bus, Clock: n.cfg.Wall,
 		Log: n.cfg.Log.With("market", m.ID), Registerer: n.cfg.Registry,
 	})
 	l.loop = market.NewLoop(market.Config{
 		Market: m, Journal: n.cfg.Store, Finder: &finder{leader: l}, Clock: n.cfg.Clock, Wall: n.cfg.Wall,
-		Told: l.told, Recovered: l.fleet.reset, Supply: l.fleet.supply.hint, Log: n.cfg.Log, Probe: l.probe(),
+		Told: l.told, Recovered: l.fleet.reset, Supply: l.fleet.supply.hint,
+		Valid: t.valid, Patience: n.cfg.Patience, Log: n.cfg.Log, Probe: l.probe(),
 	})
 	return l
 }
 
-func (l *leader) start(ctx context.Context) error {
+func (l *leader) start(ctx context.Context, lease dispatch.Lease) error {
 	l.since = l.node.cfg.Clock.Now()
-	if err := l.loop.Start(ctx); err != nil {
+	if err := l.loop.Start(ctx, lease); err != nil {
 		return err
 	}
 	return l.relay.Start(ctx)
@@ -56,6 +63,28 @@ func (l *leader) start(ctx context.Context) error {
 func (l *leader) stop(ctx context.Context) {
 	l.loop.Stop()
 	l.relay.Stop(ctx)
+}
+
+// abandon ends what is another's to go on with: nothing is waited for.
+func (l *leader) abandon() {
+	l.loop.Stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	l.relay.Stop(ctx)
+}
+
+// leadersSource is the history as a relay may use it: the cursor is the present leader's to move.
+type leadersSource struct {
+	bus.Source
+	term *term
+}
+
+// SetCursor implements bus.Source.
+func (s *leadersSource) SetCursor(ctx context.Context, m dispatch.MarketID, seq int64) error {
+	if !s.term.valid() {
+		return dispatch.Unavailable("market "+string(m)+" is not led here any more", nil)
+	}
+	return s.Source.SetCursor(ctx, m, seq)
 }
 
 // told lets out what was committed: the fleet first, so that whoever is answered next finds it so.

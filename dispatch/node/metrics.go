@@ -23,6 +23,7 @@ type metrics struct {
 	toOffer     *prometheus.HistogramVec
 	toMatch     *prometheus.HistogramVec
 	fixes       prometheus.Counter
+	lapses      prometheus.Counter
 	drops       *prometheus.CounterVec
 }
 
@@ -56,7 +57,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		fixes: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "hexfleet", Name: "telemetry_fixes_total", Help: "Points taken into the index."}),
 	}
-	r.MustRegister(m.fixes)
+	m.lapses = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "hexfleet", Name: "lease_lapses_total", Help: "Times this node's lease ran out before it was renewed."})
+	r.MustRegister(m.fixes, m.lapses)
 	return m
 }
 
@@ -80,10 +83,12 @@ func (m *metrics) events(id dispatch.MarketID, events []dispatch.Event) {
 	}
 }
 
-// standing tells, when asked, how many orders are open and drivers there are. It holds no state.
+// standing tells, when asked, which markets are led here, and of those how many orders are open and drivers there
+// are. It holds no state.
 type standing struct {
 	node            *Node
 	orders, drivers *prometheus.Desc
+	led             *prometheus.Desc
 }
 
 func newStanding(n *Node) *standing {
@@ -91,16 +96,27 @@ func newStanding(n *Node) *standing {
 		node:    n,
 		orders:  prometheus.NewDesc("hexfleet_open_orders", "Orders that are not closed, by state.", []string{"market", "state"}, nil),
 		drivers: prometheus.NewDesc("hexfleet_drivers", "Drivers on duty or at work, by state.", []string{"market", "state"}, nil),
+		led:     prometheus.NewDesc("hexfleet_market_led", "1 while this node leads the market, else 0.", []string{"market"}, nil),
 	}
 }
 
 // Describe implements prometheus.Collector.
-func (s *standing) Describe(out chan<- *prometheus.Desc) { out <- s.orders; out <- s.drivers }
+func (s *standing) Describe(out chan<- *prometheus.Desc) {
+	out <- s.orders
+	out <- s.drivers
+	out <- s.led
+}
 
 // Collect implements prometheus.Collector.
 func (s *standing) Collect(out chan<- prometheus.Metric) {
 	for _, m := range s.node.cfg.Markets {
-		orders, drivers := s.node.leaders[m.ID].fleet.count()
+		l, ok := s.node.led(m.ID)
+		if !ok {
+			out <- prometheus.MustNewConstMetric(s.led, prometheus.GaugeValue, 0, string(m.ID))
+			continue
+		}
+		out <- prometheus.MustNewConstMetric(s.led, prometheus.GaugeValue, 1, string(m.ID))
+		orders, drivers := l.fleet.count()
 		for state, n := range orders {
 			out <- prometheus.MustNewConstMetric(s.orders, prometheus.GaugeValue, float64(n), string(m.ID), string(state))
 		}

@@ -13,10 +13,16 @@ import (
 // happened, enough to see a night by, and nothing of who rode or where. Owned by its chore's goroutine.
 type minutes struct {
 	node *Node
-	// told is up to where each market was told.
-	told map[dispatch.MarketID]sums
+	// told is up to where each market was told, of its present leader.
+	told map[dispatch.MarketID]minute
 	// at is the market instant of the last look.
 	at time.Time
+}
+
+// minute is what was told of a market.
+type minute struct {
+	leader *leader
+	sums   sums
 }
 
 // sums are counts since this node began to lead a market.
@@ -25,20 +31,26 @@ type sums struct {
 }
 
 func newMinutes(n *Node) *minutes {
-	return &minutes{node: n, told: map[dispatch.MarketID]sums{}, at: n.cfg.Clock.Now()}
+	return &minutes{node: n, told: map[dispatch.MarketID]minute{}, at: n.cfg.Clock.Now()}
 }
 
 // log writes a line for each market.
 func (m *minutes) log(ctx context.Context) {
 	now := m.node.cfg.Clock.Now()
 	for _, mk := range m.node.cfg.Markets {
-		l := m.node.leaders[mk.ID]
+		l, ok := m.node.led(mk.ID)
+		if !ok {
+			continue
+		}
+		var was sums
+		if told := m.told[mk.ID]; told.leader == l {
+			was = told.sums
+		}
 		is, wait := l.tally.since(m.at)
-		was := m.told[mk.ID]
 		if is == was {
 			continue
 		}
-		m.told[mk.ID] = is
+		m.told[mk.ID] = minute{l, is}
 		orders, _ := l.fleet.count()
 		var open []any
 		for _, s := range dispatch.States() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,7 @@ import (
 type Store interface {
 	market.Journal
 	bus.Source
+	Leases
 	Claim(ctx context.Context, d dispatch.DriverID, m dispatch.MarketID) (dispatch.Claim, error)
 	Duty(ctx context.Context, d dispatch.DriverID) (dispatch.Duty, error)
 	Order(ctx context.Context, id dispatch.OrderID) (dispatch.Order, error)
@@ -34,7 +36,7 @@ type TravelTimes interface {
 	Matrix(ctx context.Context, sources, targets []geo.LatLng) ([][]eta.Estimate, error)
 }
 
-// Config is what a Node is made of; all fields are required.
+// Config is what a Node is made of; all fields above Shared are required.
 type Config struct {
 	Markets dispatch.Markets
 	Store   Store
@@ -44,6 +46,17 @@ type Config struct {
 	Clock, Wall dispatch.Clock
 	Log         *slog.Logger
 	Registry    prometheus.Registerer
+
+	// Shared: other nodes may have the same store open, so that markets are led by lease. Else the store is this
+	// process's alone, and it leads every market from Start to Stop.
+	Shared bool
+	// OwnBus: the bus is heard by nobody but this node's own gateway.
+	OwnBus bool
+	// Patience is how long (wall) anyone waits for a store that does not answer; 0: for as long as it takes.
+	Patience time.Duration
+	// Agree is asked each time a market was taken, before it is led: an error means that this node must not lead
+	// at all, and is given by Failed. nil: it may.
+	Agree func(context.Context) error
 }
 
 // dutiesAtOnce is how many changes of duty are worked on at a time; more wait, as long as their askers do. A
@@ -51,56 +64,131 @@ type Config struct {
 // many are less than one commit group.
 const dutiesAtOnce = 64
 
-// Node leads every market of its configuration. Immutable after New; what changes is owned by its leaders.
+// Node leads those markets of its configuration that it can take, and stands by for the others. Immutable after
+// New; what changes is owned by its lease, its seats and their leaders.
 type Node struct {
 	cfg     Config
-	leaders map[dispatch.MarketID]*leader
+	seats   map[dispatch.MarketID]*seat
+	lease   *lease
 	metrics *metrics
 	chores  *chores
 	duties  chan struct{} // capacity dutiesAtOnce: holds a token for each change of duty under way
+	failed  chan error    // capacity 1: the first is enough
+	quit    chan struct{} // closed by the first Stop
+	stop    sync.Once
+	work    sync.WaitGroup // the seats' goroutines
 }
 
 // New makes a node; it does nothing before Start.
 func New(cfg Config) *Node {
-	n := &Node{cfg: cfg, leaders: map[dispatch.MarketID]*leader{}, metrics: newMetrics(cfg.Registry),
-		duties: make(chan struct{}, dutiesAtOnce)}
+	n := &Node{
+		cfg: cfg, seats: map[dispatch.MarketID]*seat{}, metrics: newMetrics(cfg.Registry),
+		duties: make(chan struct{}, dutiesAtOnce), failed: make(chan error, 1), quit: make(chan struct{}),
+	}
+	n.lease = newLease(leaseConfig{
+		store: cfg.Store, wall: cfg.Wall, patience: cfg.Patience, log: cfg.Log, lapsed: n.metrics.lapses.Inc,
+	})
 	for _, m := range cfg.Markets {
-		n.leaders[m.ID] = newLeader(n, m)
+		n.seats[m.ID] = newSeat(n, m)
 	}
 	n.chores = newChores(n)
 	cfg.Registry.MustRegister(newStanding(n))
 	return n
 }
 
-// Start takes each market and begins to lead it. On an error what was started is stopped again.
+// Start tries to take each market once, and from then on leads what it took and tries again for what another node
+// leads. On an error what was started is stopped again.
 func (n *Node) Start(ctx context.Context) error {
+	if n.cfg.Shared {
+		if err := n.lease.start(ctx); err != nil {
+			return fmt.Errorf("begin the lease: %w", err)
+		}
+	} else {
+		n.lease.forever()
+	}
 	for _, m := range n.cfg.Markets {
-		if err := n.leaders[m.ID].start(ctx); err != nil {
+		if err := n.seats[m.ID].try(ctx); err != nil && !errors.Is(err, dispatch.ErrHeld) {
 			n.Stop(ctx)
 			return fmt.Errorf("start market %s: %w", m.ID, err)
+		}
+	}
+	if n.cfg.Shared {
+		for _, s := range n.seats {
+			n.work.Go(func() { s.run(n.quit) })
 		}
 	}
 	n.chores.start()
 	return nil
 }
 
-// Stop finishes the commits under way, answers them, and lets the relays publish what is committed, until
-// ctx ends. It may be called without Start.
+// Stop finishes the commits under way, answers them, lets the relays publish what is committed, until ctx ends, and
+// then gives up the leases, so that another node need not wait for their end. It may be called more than once,
+// and without Start.
 func (n *Node) Stop(ctx context.Context) {
+	n.stop.Do(func() { close(n.quit) })
 	n.chores.stop()
-	for _, m := range n.cfg.Markets {
-		n.leaders[m.ID].stop(ctx)
+	n.work.Wait()
+	var leaders sync.WaitGroup
+	for _, s := range n.seats {
+		if l := s.leader.Load(); l != nil {
+			leaders.Go(func() { l.stop(ctx) })
+		}
+	}
+	leaders.Wait()
+	n.lease.end()
+	if !n.cfg.Shared {
+		return
+	}
+	if err := n.cfg.Store.Resign(ctx); err != nil {
+		n.cfg.Log.Warn("leases not given up: they run out", "after", dispatch.LeaseFor, "error", err)
 	}
 }
 
-// Ready tells why this node should be given no traffic, nil when it should: every market is led and commits,
-// and the bus is connected. How far the relays are behind does not count: what they have to publish waits in
-// the history, and metrics tell of it.
+// Failed brings the reason why this node must not go on; at most one.
+func (n *Node) Failed() <-chan error { return n.failed }
+
+// agree asks whether this node may lead at all. A store that is away has not said no.
+func (n *Node) agree(ctx context.Context) error {
+	if n.cfg.Agree == nil {
+		return nil
+	}
+	err := n.cfg.Agree(ctx)
+	if err != nil && dispatch.CodeOf(err) != dispatch.CodeUnavailable && ctx.Err() == nil {
+		select {
+		case n.failed <- err:
+		default:
+		}
+	}
+	return err
+}
+
+// standBy tells operators of a market that is led by another node.
+func (n *Node) standBy(m dispatch.MarketID) {
+	n.cfg.Log.Info("standing by: another node leads the market", "market", m)
+	if n.cfg.OwnBus {
+		n.cfg.Log.Warn("events of a market that another node leads reach this node's sockets only over a NATS that both "+
+			"use: name one with --nats-url", "market", m)
+	}
+}
+
+// Ready tells why this node should be given no traffic, nil when it should: every market is led here and commits,
+// or is known to be led by another node, and the bus is connected. How far the relays are behind does not count:
+// what they have to publish waits in the history, and metrics tell of it.
 func (n *Node) Ready() error {
+	select {
+	case <-n.quit:
+		return errors.New("the node is stopped")
+	default:
+	}
 	for _, m := range n.cfg.Markets {
-		if !n.leaders[m.ID].loop.Leads() {
+		s := n.seats[m.ID]
+		l := s.leader.Load()
+		if l == nil && s.standing.Load() != standsBy || l != nil && !l.loop.Leads() {
 			return fmt.Errorf("market %s is not led here at present", m.ID)
 		}
+	}
+	if n.lease.away.Load() {
+		return errors.New("the lease is not renewed")
 	}
 	if !n.cfg.Bus.Connected() {
 		return errors.New("the bus is not connected")
@@ -108,18 +196,64 @@ func (n *Node) Ready() error {
 	return nil
 }
 
-// Reload gives the markets that are led here new policies; markets cannot come or go while the node runs.
+// Standing tells which markets are led here and for which this node stands by, each ascending.
+func (n *Node) Standing() (led, standby []dispatch.MarketID) {
+	for _, m := range n.cfg.Markets {
+		switch n.seats[m.ID].standing.Load() {
+		case standsLeading:
+			led = append(led, m.ID)
+		case standsBy:
+			standby = append(standby, m.ID)
+		}
+	}
+	return led, standby
+}
+
+// Reload gives the markets new policies; markets cannot come or go while the node runs.
 func (n *Node) Reload(ms dispatch.Markets) {
 	for _, m := range ms {
-		if l, ok := n.leaders[m.ID]; ok {
-			l.policy.Store(&m.Policy)
+		s, ok := n.seats[m.ID]
+		if !ok {
+			continue
+		}
+		s.policy.Store(&m.Policy)
+		if l := s.leader.Load(); l != nil {
 			l.loop.Reload(m.Policy)
 		}
 	}
 }
 
-// Do judges one command at its market's leader. A repeat of an idempotency key is given the first answer.
+// led gives the leader of a market, false when it is not led here.
+func (n *Node) led(m dispatch.MarketID) (*leader, bool) {
+	s, ok := n.seats[m]
+	if !ok {
+		return nil, false
+	}
+	l := s.leader.Load()
+	return l, l != nil
+}
+
+// notLed is the refusal of what another node leads, or nobody at present.
+func notLed(m dispatch.MarketID) *dispatch.Error {
+	return dispatch.Unavailable("market "+string(m)+" is not led here", nil)
+}
+
+// refuse tells why a command is not worth a look into the store, nil when it is: while the store does not answer
+// nobody waits for it, or those who do would pile up.
+func (n *Node) refuse(m dispatch.MarketID) *dispatch.Error {
+	l, led := n.led(m)
+	if n.lease.away.Load() || led && l.loop.Suspended() {
+		return dispatch.Unavailable("the store does not answer at present", nil)
+	}
+	return nil
+}
+
+// Do judges one command at its market's leader. A repeat of an idempotency key is given the first answer, also
+// when another node leads.
 func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
+	if refused := n.refuse(c.Market); refused != nil {
+		return dispatch.Reply{Err: refused}
+	}
 	if c.Op == dispatch.OpDuty {
 		select {
 		case n.duties <- struct{}{}:
@@ -128,6 +262,7 @@ func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
 			return failed(ctx.Err())
 		}
 	}
+	read := n.cfg.Wall.Now()
 	if c.Key.ID != "" {
 		kept, known, err := n.cfg.Store.Answer(ctx, c.By.Sub, c.Key.ID)
 		if err != nil {
@@ -141,9 +276,9 @@ func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
 	if err != nil {
 		return failed(err)
 	}
-	l, ok := n.leaders[c.Market]
+	l, ok := n.led(c.Market)
 	if !ok {
-		return dispatch.Reply{Err: dispatch.Unavailable("market "+string(c.Market)+" is not led here", nil)}
+		return dispatch.Reply{Err: notLed(c.Market)}
 	}
 	if c.Op == dispatch.OpDuty {
 		claim, err := n.claim(ctx, &c)
@@ -155,7 +290,7 @@ func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
 	if c.Op == dispatch.OpAssign && known.Order != nil {
 		known.Pickup, known.Trip = l.estimate(ctx, c.Driver, known.Order)
 	}
-	return l.loop.Do(ctx, market.Do{Command: c, Known: known})
+	return l.loop.Do(ctx, read, market.Do{Command: c, Known: known})
 }
 
 // claim asks the store, which alone sees every market, for the driver: to go online it is claimed; to go

@@ -14,7 +14,7 @@ const maxAhead = 30 * time.Second
 // Put offers a driver's points, oldest first, to the index of its market. Points too far ahead, not newer
 // than the last fix, or of a driver that is neither on duty nor at work there, are dropped and counted.
 func (n *Node) Put(m dispatch.MarketID, d dispatch.DriverID, fixes []geo.Fix) {
-	l, ok := n.leaders[m]
+	l, ok := n.led(m)
 	if !ok {
 		n.metrics.dropped("market", len(fixes))
 		return
@@ -67,7 +67,7 @@ func (n *Node) Driver(ctx context.Context, id dispatch.DriverID) (dispatch.Drive
 		return dispatch.Driver{}, nil, err
 	}
 	d := dispatch.Driver{Duty: duty, State: dispatch.DriverNonOperational}
-	l, ok := n.leaders[duty.Market]
+	l, ok := n.led(duty.Market)
 	if !ok {
 		return d, nil, nil
 	}
@@ -95,9 +95,9 @@ func (l *leader) contactable(s dispatch.DriverState, fix geo.Fix, ok bool) dispa
 
 // Nearby gives at most limit drivers on duty with a fresh fix, nearest first.
 func (n *Node) Nearby(_ context.Context, m dispatch.MarketID, p geo.LatLng, limit int) ([]dispatch.Near, error) {
-	l, ok := n.leaders[m]
+	l, ok := n.led(m)
 	if !ok {
-		return nil, dispatch.Unavailable("market "+string(m)+" is not led here", nil)
+		return nil, notLed(m)
 	}
 	found := l.index.Nearest(geo.Query{
 		At: p, K: limit, FreshSince: n.cfg.Clock.Now().Add(-l.policy.Load().Freshness),
