@@ -42,6 +42,12 @@ type Feed interface {
 	Subscribe(l dispatch.Listener) (stop func(), err error)
 }
 
+// Audit keeps refused accesses; the method is store.Audit's.
+type Audit interface {
+	// Record appends entries to a chain, all or none.
+	Record(ctx context.Context, chain dispatch.AuditChain, entries []dispatch.AuditEntry) error
+}
+
 // History reads what is committed; the methods are store.History's.
 type History interface {
 	Order(ctx context.Context, id dispatch.OrderID) (dispatch.Order, error)

@@ -81,6 +81,9 @@ const aboutDriver = "driver"
 
 // task is a request that has been judged as far as that needs no loading.
 type task struct {
+	// object is what the audit log is told that the request is about; act that it is a command.
+	object string
+	act    bool
 	// about names what requests are kept in order for: requests with the same name run one after the other,
 	// as they came; those with "" beside all others.
 	about string
@@ -95,6 +98,7 @@ func ask[M any](
 ) {
 	p := s.principal()
 	if refused := auth.Allow(p, action, auth.Target{}); refused != nil {
+		s.denied(kind, "", idOf(id), false, refused)
 		s.refuse(id, refused)
 		return
 	}
@@ -105,6 +109,7 @@ func ask[M any](
 	}
 	t, refused := build(p, m)
 	if refused != nil {
+		s.denied(kind, t.object, idOf(id), t.act, refused)
 		s.refuse(id, refused)
 		return
 	}
@@ -139,6 +144,7 @@ func (s *session) answer(kind string, id wire.ID, t task, began time.Time) {
 		s.srv.metrics.requests.WithLabelValues(kind, outcome(refused)).
 			Observe(s.srv.cfg.Wall.Now().Sub(began).Seconds())
 		if refused != nil {
+			s.denied(kind, t.object, string(id), t.act, refused)
 			s.refuse(&id, refused)
 			return
 		}
@@ -155,14 +161,16 @@ func (s *session) answer(kind string, id wire.ID, t task, began time.Time) {
 
 // command is the task of a command.
 func (s *session) command(p auth.Principal, c dispatch.Command) task {
-	return task{about: string(c.Order), do: func(ctx context.Context, reply func(*wire.Order, *dispatch.Error)) {
+	c.RequestID = c.Key.ID
+	return task{about: string(c.Order), object: about(&c), act: true, do: func(ctx context.Context, reply func(*wire.Order, *dispatch.Error)) {
 		reply(s.srv.edge.do(ctx, p, c))
 	}}
 }
 
 // change is the task of a duty: telemetry sent after its ack finds the market.
 func (s *session) change(p auth.Principal, c dispatch.Command) task {
-	return task{do: func(ctx context.Context, reply func(*wire.Order, *dispatch.Error)) {
+	c.RequestID = c.Key.ID
+	return task{object: about(&c), do: func(ctx context.Context, reply func(*wire.Order, *dispatch.Error)) {
 		_, refused := s.srv.edge.do(ctx, p, c)
 		if refused == nil {
 			if _, err := s.srv.duties.refresh(ctx, c.Driver); err != nil {
@@ -177,7 +185,7 @@ func (s *session) watchTask(p auth.Principal, m *wire.OrderWatch) (task, *dispat
 	if m.ID == "" {
 		return task{}, dispatch.Errorf(dispatch.CodeBadRequest, "/id", "required")
 	}
-	return task{about: string(m.OrderID), do: func(ctx context.Context, reply func(*wire.Order, *dispatch.Error)) {
+	return task{about: string(m.OrderID), object: object("order", string(m.OrderID)), do: func(ctx context.Context, reply func(*wire.Order, *dispatch.Error)) {
 		sequel, refused := s.watch(ctx, dispatch.OrderID(m.OrderID), m.AfterVersion, func(o *dispatch.Order) {
 			order := visible(p, "", o)
 			reply(&order, nil)
@@ -196,7 +204,7 @@ func (s *session) unwatchTask(p auth.Principal, m *wire.OrderUnwatch) (task, *di
 	if m.ID == "" {
 		return task{}, dispatch.Errorf(dispatch.CodeBadRequest, "/id", "required")
 	}
-	return task{about: string(m.OrderID), do: func(ctx context.Context, reply func(*wire.Order, *dispatch.Error)) {
+	return task{about: string(m.OrderID), object: object("order", string(m.OrderID)), do: func(ctx context.Context, reply func(*wire.Order, *dispatch.Error)) {
 		o, refused := s.unwatch(ctx, dispatch.OrderID(m.OrderID))
 		if refused != nil {
 			reply(nil, refused)

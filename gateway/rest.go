@@ -33,6 +33,7 @@ type endpoint struct {
 // call is one request on its way: its size, token, route, method, role and query have been judged.
 type call struct {
 	r     *http.Request
+	id    string // of the request
 	p     auth.Principal
 	query query
 	body  []byte
@@ -81,17 +82,25 @@ type site struct {
 // ServeHTTP answers in the contract's order: size, token, route and method, role, query and body, key; what
 // comes after is the core's.
 func (t *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := r.Header.Get("X-Request-Id")
-	if !dispatch.ValidID(id) {
-		id = dispatch.NewID(t.s.cfg.Wall.Now())
-	}
-	w.Header().Set("X-Request-Id", id)
+	id := t.s.identify(w, r)
 	seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	began := t.s.cfg.Wall.Now()
 	defer func() { t.seen.observe(t.path, r.Method, seen.status, t.s.cfg.Wall.Now().Sub(began)) }()
 	defer t.recover(seen, r, id)
 	t.answer(seen, r, id)
 }
+
+// identify gives the id of a request, its asker's own or a new one, and tells it.
+func (s *Server) identify(w http.ResponseWriter, r *http.Request) string {
+	id := r.Header.Get(requestIDHeader)
+	if !dispatch.ValidID(id) {
+		id = dispatch.NewID(s.cfg.Wall.Now())
+	}
+	w.Header().Set(requestIDHeader, id)
+	return id
+}
+
+const requestIDHeader = "X-Request-Id"
 
 // recover turns a panic into 500; it is the last line, not a way to refuse.
 func (t *site) recover(w *statusWriter, r *http.Request, id string) {
@@ -121,6 +130,7 @@ func (t *site) answer(w http.ResponseWriter, r *http.Request, id string) {
 	}
 	if t.closed(r) {
 		if p, refused = t.s.principal(w, r); refused != nil {
+			t.s.audit.refuse(t.access(p, r.Method, r.PathValue("id"), id), refused)
 			writeProblem(w, refused, 0)
 			return
 		}
@@ -134,8 +144,9 @@ func (t *site) answer(w http.ResponseWriter, r *http.Request, id string) {
 		ep.raw.ServeHTTP(w, r)
 		return
 	}
-	ans, refused := t.call(ep, &call{r: r, p: p, body: body})
+	ans, refused := t.call(ep, &call{r: r, id: id, p: p, body: body})
 	if refused != nil {
+		t.s.audit.refuse(t.access(p, r.Method, r.PathValue("id"), id), refused)
 		t.log(refused, r, id)
 		writeProblem(w, refused, 0)
 		return

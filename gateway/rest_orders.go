@@ -44,6 +44,7 @@ func (s *Server) command(c *call, cmd dispatch.Command, refused *dispatch.Error)
 	if id := c.r.PathValue("id"); cmd.Op != dispatch.OpCreate && !dispatch.ValidID(id) {
 		return nil, notFound()
 	}
+	cmd.RequestID = c.id
 	return s.edge.do(c.r.Context(), c.p, cmd)
 }
 

@@ -102,7 +102,10 @@ func TestServer_commands(t *testing.T) {
 			if asked.Key.ID != "k1" || asked.By.Sub != strings.Fields(c.who)[1] {
 				t.Errorf("command %+v", asked)
 			}
-			asked.Key, asked.By = dispatch.Key{}, dispatch.Actor{}
+			if told := got.header.Get("X-Request-Id"); told == "" || asked.RequestID != told {
+				t.Errorf("request %q, told as %q", asked.RequestID, told)
+			}
+			asked.Key, asked.By, asked.RequestID = dispatch.Key{}, dispatch.Actor{}, ""
 			if fmt.Sprint(asked) != fmt.Sprint(c.want) {
 				t.Errorf("asked %+v\nwant  %+v", asked, c.want)
 			}

@@ -25,6 +25,8 @@ type Config struct {
 	Feed      Feed
 	// Board shows markets to staff; nil: board.watch is unavailable.
 	Board Board
+	// Audit keeps refused accesses; nil: they are counted only.
+	Audit Audit
 	// Markets gives the markets as they stand; called often, so it must be cheap.
 	Markets func() dispatch.Markets
 	Auth    *auth.Keys
@@ -96,6 +98,7 @@ type Server struct {
 	sockets *sockets
 	plates  *plates
 	tickets *tickets
+	audit   *auditor
 	page    *boardPage
 	handler http.Handler
 }
@@ -105,7 +108,7 @@ func New(c Config) (*Server, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: c, edge: newEdge(c), plates: newPlates(c.Board), tickets: newTickets(c.Wall)}
+	s := &Server{cfg: c, edge: newEdge(c), plates: newPlates(c.Board), tickets: newTickets(c.Wall), audit: newAuditor(c)}
 	s.metrics = newMetrics(c.Registry)
 	s.duties = newDuties(c.History)
 	s.hub = newHub(c, s.metrics, s.duties)
@@ -126,7 +129,10 @@ func New(c Config) (*Server, error) {
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // Start subscribes the hub to the feed; sockets may be served before, but are told nothing live until then.
-func (s *Server) Start(ctx context.Context) error { return s.hub.start(ctx) }
+func (s *Server) Start(ctx context.Context) error {
+	s.audit.begin()
+	return s.hub.start(ctx)
+}
 
 // Drain ends all sockets in good order (P13): it takes no new ones, tells the open ones to come back
 // elsewhere, lets the requests under way be answered, and closes in waves with code 4001. It returns when
@@ -138,4 +144,5 @@ func (s *Server) Drain(ctx context.Context) error { return s.sockets.drain(ctx) 
 func (s *Server) Close() {
 	s.sockets.close()
 	s.hub.stop()
+	s.audit.close()
 }

@@ -30,7 +30,7 @@ func (s *session) introduce() bool {
 		}
 		kind, id, refused := s.kind(messageType, data)
 		if refused != nil || kind != wire.TypeAuth {
-			s.deny(id, dispatch.Errorf(dispatch.CodeUnauthenticated, "", "the first frame must be auth"))
+			s.reject(id, dispatch.Errorf(dispatch.CodeUnauthenticated, "", "the first frame must be auth"))
 			return false
 		}
 		m, p, refused := s.verify(data)
@@ -42,7 +42,7 @@ func (s *session) introduce() bool {
 			s.hydrate(m.Resume, nil)
 			return true
 		case refused.Code == dispatch.CodeUnauthenticated:
-			s.deny(id, refused)
+			s.reject(id, refused)
 			return false
 		}
 		s.refuse(id, refused) // the token is good, the rest is not: it may be sent again
@@ -73,10 +73,10 @@ func (s *session) extend(id *wire.ID, data []byte) {
 		s.refuse(id, refused)
 		return
 	case refused != nil:
-		s.deny(id, refused)
+		s.reject(id, refused)
 		return
 	case p.Sub != was.Sub || p.Role != was.Role:
-		s.deny(id, dispatch.Errorf(dispatch.CodeUnauthenticated, "/token",
+		s.reject(id, dispatch.Errorf(dispatch.CodeUnauthenticated, "/token",
 			"the token is of another sub or role than the session"))
 		return
 	case m.Resume != nil:

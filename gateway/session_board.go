@@ -49,9 +49,9 @@ func (s *session) boardTask(_ auth.Principal, m *wire.BoardWatch) (task, *dispat
 		return task{}, notFound()
 	}
 	if refused := s.mayWatch(market); refused != nil {
-		return task{}, refused
+		return task{object: object("market", string(market))}, refused
 	}
-	return task{about: aboutBoard, do: func(ctx context.Context, reply func(*wire.Order, *dispatch.Error)) {
+	return task{about: aboutBoard, object: object("market", string(market)), do: func(ctx context.Context, reply func(*wire.Order, *dispatch.Error)) {
 		if _, err := s.srv.plates.of(ctx, market); err != nil {
 			reply(nil, refusal(err))
 			return

@@ -238,6 +238,7 @@ func (s *session) resume(ctx context.Context, entries []wire.ResumeFrom) *dispat
 		case refused == nil:
 			sequel()
 		case refused.Code == dispatch.CodeNotFound:
+			s.denied(wire.TypeResume, object("order", string(r.OrderID)), "", false, refused)
 			refused.Field = "/resume/" + strconv.Itoa(i) + "/order_id"
 			s.refuse(nil, refused)
 		default:

@@ -41,6 +41,19 @@ func (s *session) deny(id *wire.ID, why *dispatch.Error) {
 	s.sock.out.end(closing{code: closeUnauthenticated, reason: string(dispatch.CodeUnauthenticated)})
 }
 
+// reject denies what a frame asked for, and puts that on record.
+func (s *session) reject(id *wire.ID, why *dispatch.Error) {
+	s.denied(wire.TypeAuth, "", idOf(id), false, why)
+	s.deny(id, why)
+}
+
+func idOf(id *wire.ID) string {
+	if id == nil {
+		return ""
+	}
+	return string(*id)
+}
+
 // refusal encodes an error; operators are told the chain of what is our own fault, users nothing of it.
 func (s *session) refusal(id *wire.ID, e *dispatch.Error) []byte {
 	told := *e

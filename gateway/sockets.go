@@ -21,6 +21,9 @@ import (
 // 3.9 kB a connection against 16 kB with the defaults).
 const readBuffer = 512
 
+// actionOpen is what a socket that is not opened is called on record.
+const actionOpen = "socket.open"
+
 // sockets opens the sockets and knows those that are open.
 type sockets struct {
 	srv      *Server
@@ -55,7 +58,9 @@ func newSockets(srv *Server) *sockets {
 			if status == http.StatusForbidden {
 				code = dispatch.CodeForbidden
 			}
-			writeProblem(w, dispatch.Errorf(code, "", "%s", reason.Error()), 0)
+			refused := dispatch.Errorf(code, "", "%s", reason.Error())
+			srv.audit.refuse(access{action: actionOpen, id: w.Header().Get(requestIDHeader)}, refused)
+			writeProblem(w, refused, 0)
 		},
 	}
 	return k
@@ -64,12 +69,14 @@ func newSockets(srv *Server) *sockets {
 // serve is GET /v1/ws. What can be refused before the upgrade is, as a problem; then the socket's own
 // goroutines take over, and net/http has its buffers back.
 func (k *sockets) serve(w http.ResponseWriter, r *http.Request) {
+	id := k.srv.identify(w, r)
 	p, refused := k.admit(w, r)
 	if refused != nil {
+		k.srv.audit.refuse(access{action: actionOpen, id: id}, refused)
 		writeProblem(w, refused, 0)
 		return
 	}
-	conn, err := k.upgrader.Upgrade(w, r, nil)
+	conn, err := k.upgrader.Upgrade(w, r, http.Header{requestIDHeader: {id}})
 	if err != nil {
 		return // the upgrader has answered
 	}

@@ -22,6 +22,7 @@ func (s *session) telemetry(id *wire.ID, data []byte) {
 	p := s.principal()
 	driver, fixes, refused := s.points(p, data)
 	if refused != nil {
+		s.denied(wire.TypeTelemetry, "", idOf(id), false, refused)
 		s.refuse(id, refused)
 		return
 	}
@@ -66,6 +67,7 @@ func (s *session) points(p auth.Principal, data []byte) (dispatch.DriverID, []ge
 // placed places points and answers for them.
 func (s *session) placed(id *wire.ID, p auth.Principal, driver dispatch.DriverID, fixes []geo.Fix) {
 	if refused := s.place(p, driver, fixes); refused != nil {
+		s.denied(wire.TypeTelemetry, object("driver", string(driver)), idOf(id), false, refused)
 		s.refuse(id, refused)
 		return
 	}

@@ -103,6 +103,7 @@ func (s *Server) redeemTicket(c *call) (answer, *dispatch.Error) {
 	}
 	role, sub, refused := s.tickets.redeem(string(m.Ticket))
 	if refused != nil {
+		refused.Err = dispatch.ErrNoAccess // a ticket that is not good is as a token that is not
 		return answer{}, refused
 	}
 	now := s.cfg.Wall.Now()

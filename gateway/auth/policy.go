@@ -107,6 +107,4 @@ func Allow(p Principal, a Action, on Target) *dispatch.Error {
 	return nil
 }
 
-func notFound() *dispatch.Error {
-	return dispatch.Errorf(dispatch.CodeNotFound, "", "there is none such")
-}
+func notFound() *dispatch.Error { return dispatch.Hidden("there is none such") }
