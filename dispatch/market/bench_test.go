@@ -34,6 +34,10 @@ type faulty struct {
 	fault func(n int, b *dispatch.Batch) fault
 	// hold, when set before the loop starts, keeps each commit waiting until something is received from it.
 	hold chan struct{}
+	// deaf: a commit that waits does not hear of the end of its context.
+	deaf bool
+	// lead, when it is set, is asked before each Lead, which fails with its error. It is set after start.
+	lead func() error
 
 	state sync.Mutex
 	away  bool // Lead and Recover fail
@@ -66,6 +70,11 @@ func (f *faulty) Lead(ctx context.Context, m dispatch.MarketID) (dispatch.Lease,
 	if err := f.isAway(); err != nil {
 		return dispatch.Lease{}, err
 	}
+	if f.lead != nil {
+		if err := f.lead(); err != nil {
+			return dispatch.Lease{}, err
+		}
+	}
 	return f.memory.Lead(ctx, m)
 }
 
@@ -82,7 +91,15 @@ func (f *faulty) Commit(ctx context.Context, b *dispatch.Batch) error {
 	n := len(f.sizes)
 	f.state.Unlock()
 	if f.hold != nil {
-		<-f.hold
+		end := ctx.Done()
+		if f.deaf {
+			end = nil
+		}
+		select {
+		case <-f.hold:
+		case <-end:
+			return ctx.Err()
+		}
 	}
 	what := faultNone
 	if f.fault != nil {

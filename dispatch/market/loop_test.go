@@ -176,7 +176,7 @@ func TestLoop_Do_with_a_key(t *testing.T) {
 	t.Run("is_not_judged_when_its_answer_may_be_forgotten", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
-			b.journal.hold = make(chan struct{})
+			b.journal.hold, b.journal.deaf = make(chan struct{}), true
 			b.start()
 			b.fillGroup()
 			old := b.ask(t.Context(), create("o1", "k1"))
