@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -235,16 +236,22 @@ func keptCode(code string) bool {
 	return false
 }
 
-// post makes a request by REST, again and again under its key until it is answered, and remembers the answer.
+// post makes a request by REST that is rightly answered with success or with a kept refusal.
 func (c *crowd) post(role dispatch.Role, sub, path, body string) (status int, order wire.Order) {
+	status, order, code := c.request(role, sub, path, body)
+	if status/100 != 2 && !keptCode(code) {
+		c.wrong("%s: POST %s %s was answered %d %s", sub, path, body, status, code)
+	}
+	return status, order
+}
+
+// request makes a request by REST, again and again under its key until it is answered, and remembers the answer
+// when it is one that is kept.
+func (c *crowd) request(role dispatch.Role, sub, path, body string) (status int, order wire.Order, code string) {
 	key := uuid.NewString()
 	c.asked(1)
 	defer c.asked(-1)
-	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			c.wrong("%s: POST %s was not answered", sub, path)
-			return 0, order
-		}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		status, raw, err := c.once(context.Background(), role, sub, path, body, key)
 		if err != nil || status == http.StatusServiceUnavailable {
 			continue
@@ -257,16 +264,28 @@ func (c *crowd) post(role dispatch.Role, sub, path, body string) (status int, or
 				return fmt.Sprintf("%d %s", status, raw), err
 			}}
 		if status/100 == 2 {
-			if err := json.Unmarshal(raw, &order); err != nil {
+			if order, err = orderOf(raw); err != nil {
 				c.wrong("%s: POST %s was answered %s: %v", sub, path, raw, err)
 			}
 			a.order, a.version, a.state = string(order.ID), order.Version, order.State
-		} else if !keptCode(refused.Code) {
-			c.wrong("%s: POST %s was answered %d %s", sub, path, status, raw)
 		}
-		c.keep(a)
-		return status, order
+		if status/100 == 2 || keptCode(refused.Code) {
+			c.keep(a)
+		}
+		return status, order, refused.Code
 	}
+	return 0, order, "no answer"
+}
+
+// orderOf reads the order of an answer: it stands alone or, for an offer, in an ack.
+func orderOf(raw []byte) (wire.Order, error) {
+	var inAck struct{ Order *wire.Order }
+	if err := json.Unmarshal(raw, &inAck); err != nil || inAck.Order != nil {
+		return *cmp.Or(inAck.Order, new(wire.Order)), err
+	}
+	var alone wire.Order
+	err := json.Unmarshal(raw, &alone)
+	return alone, err
 }
 
 func (c *crowd) once(ctx context.Context, role dispatch.Role, sub, path, body, key string) (int, []byte, error) {
