@@ -20,6 +20,8 @@ var (
 	ErrDamaged = errors.New("database is damaged")
 	// ErrNewer: a newer hexfleet wrote the database.
 	ErrNewer = errors.New("database is of a newer hexfleet")
+	// ErrOlder: an older hexfleet wrote the database, and it is opened for reading only.
+	ErrOlder = errors.New("database is of an older hexfleet")
 )
 
 func unusable(dir string, cause error) error {

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -110,11 +109,11 @@ func TestMigrations_go_back_and_forth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := migrator(db)
+	s, err := schema(db, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.DownTo(context.Background(), 0); err != nil {
+	if _, err := s.Down(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	var left int

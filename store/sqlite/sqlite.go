@@ -45,10 +45,10 @@ type Config struct {
 // Journal implements store.Journal.
 type Journal struct {
 	wall dispatch.Clock // immutable
-	lock *os.File       // immutable; holds the flock of the directory until Close
+	lock *os.File       // immutable; holds the flock of the directory until Close, nil of one that only reads
 
 	// writer is one connection, so that writes queue in Go, where a context ends the wait, and not in
-	// SQLite; reader is a pool of connections that cannot write. Both immutable.
+	// SQLite, nil of a journal that only reads; reader is a pool of connections that cannot write. Both immutable.
 	writer, reader *sql.DB
 	stmts          statements // immutable
 	claims         *claims    // immutable
@@ -66,9 +66,6 @@ var (
 // Open opens the journal of a data directory and brings its tables up to date. The error is one of ErrDir,
 // ErrLocked, ErrDamaged and ErrNewer where the operator can do something about it.
 func Open(ctx context.Context, cfg Config) (*Journal, error) {
-	if cfg.Wall == nil {
-		cfg.Wall = dispatch.Wall{}
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -80,11 +77,20 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{wall: cfg.Wall, lock: lock, claims: newClaims()}
+	j := newJournal(cfg)
+	j.lock = lock
 	if err := j.open(ctx, dir, cfg.Log); err != nil {
 		return nil, errors.Join(explain(dir, err), j.Close())
 	}
 	return j, nil
+}
+
+// newJournal makes a journal that nothing is opened for yet.
+func newJournal(cfg Config) *Journal {
+	if cfg.Wall == nil {
+		cfg.Wall = dispatch.Wall{}
+	}
+	return &Journal{wall: cfg.Wall, claims: newClaims()}
 }
 
 func (j *Journal) open(ctx context.Context, dir string, log *slog.Logger) error {
@@ -128,7 +134,9 @@ func (j *Journal) Close() error {
 		}
 	}
 	// Last of all: until here nobody else may open the directory.
-	errs = append(errs, j.lock.Close())
+	if j.lock != nil {
+		errs = append(errs, j.lock.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -157,7 +165,7 @@ func (j *Journal) read(ctx context.Context, doing string, do func(context.Contex
 func (j *Journal) write(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
 	j.life.RLock()
 	defer j.life.RUnlock()
-	if j.closed {
+	if j.closed || j.writer == nil {
 		return sql.ErrConnDone
 	}
 	conn, err := j.writer.Conn(ctx)
