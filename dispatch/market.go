@@ -60,6 +60,8 @@ type Market struct {
 	Timezone string // IANA name
 	Area     geo.Area
 	Policy   Policy
+	// Zones are its no-go, service, surge and queue zones; nil when it has none.
+	Zones *geo.Zones
 }
 
 // Markets is the set a server serves, ascending by id. Immutable.

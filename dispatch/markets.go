@@ -18,8 +18,9 @@ import (
 )
 
 // The markets file is a GeoJSON FeatureCollection; each Feature is a Polygon or MultiPolygon with the
-// properties id, name, timezone and policy. It is read strictly: a misspelt policy must not silently mean
-// the default. Only a bbox, and a Feature's own id, are allowed beside what is needed.
+// properties id, name, timezone, policy and zones, itself a FeatureCollection (geo.ParseZones). It is read
+// strictly: a misspelt policy must not silently mean the default. Only a bbox, and a Feature's own id, are
+// allowed beside what is needed.
 
 // defaultMarkets is the markets file of a server that is given none.
 //
@@ -40,10 +41,11 @@ type marketFeature struct {
 	ID         jsontext.Value `json:"id,omitempty"`
 	Bbox       jsontext.Value `json:"bbox,omitempty"`
 	Properties struct {
-		ID       string      `json:"id"`
-		Name     string      `json:"name"`
-		Timezone string      `json:"timezone"`
-		Policy   *policyFile `json:"policy"`
+		ID       string         `json:"id"`
+		Name     string         `json:"name"`
+		Timezone string         `json:"timezone"`
+		Policy   *policyFile    `json:"policy"`
+		Zones    jsontext.Value `json:"zones,omitempty"`
 	} `json:"properties"`
 	Geometry jsontext.Value `json:"geometry"`
 }
@@ -145,7 +147,13 @@ func parseMarket(raw jsontext.Value) (Market, error) {
 	if err != nil {
 		return Market{}, fmt.Errorf("/properties/policy/%w", err)
 	}
-	return Market{ID: MarketID(p.ID), Name: p.Name, Timezone: p.Timezone, Area: area, Policy: policy}, nil
+	m := Market{ID: MarketID(p.ID), Name: p.Name, Timezone: p.Timezone, Area: area, Policy: policy}
+	if len(p.Zones) > 0 && p.Zones.Kind() != 'n' {
+		if m.Zones, err = geo.ParseZones(stdjson.RawMessage(p.Zones)); err != nil {
+			return Market{}, fmt.Errorf("/properties/zones: %w", err)
+		}
+	}
+	return m, nil
 }
 
 // checkTimezone refuses what is no zone, and "" and "Local", which the time package takes for the server's.
