@@ -85,7 +85,7 @@ func (l *lease) start(ctx context.Context) error {
 		return err
 	}
 	l.renewed(sent)
-	l.work.Go(l.run)
+	l.work.Go(func() { l.run(sent.Add(dispatch.RenewEvery)) })
 	return nil
 }
 
@@ -139,11 +139,10 @@ func (l *lease) lapse(t *term) {
 	l.cfg.lapsed()
 }
 
-// run is the goroutine. One renewal is under way at most.
-func (l *lease) run() {
+// run is the goroutine; next is when a renewal is due. One is under way at most.
+func (l *lease) run(next time.Time) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	next := l.cfg.wall.Now().Add(dispatch.RenewEvery)
 	var sent time.Time
 	var answer chan error // nil while none is under way
 	defer func() {

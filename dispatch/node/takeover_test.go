@@ -1,0 +1,408 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/dispatch/bus"
+	"github.com/hexfleet/hexfleet/dispatch/node"
+	"github.com/hexfleet/hexfleet/geo/eta"
+	"github.com/hexfleet/hexfleet/store"
+	"github.com/hexfleet/hexfleet/store/sqlite"
+)
+
+// shared is a store of several nodes: a real journal, and leases by the rules of store.Leads on a wall clock moved
+// by hand.
+type shared struct {
+	store.Journal
+	wall *dispatch.Manual
+
+	mu     sync.Mutex
+	until  map[string]time.Time          // guarded by mu; when each node's row runs out
+	holder map[dispatch.MarketID]string  // guarded by mu
+	moved  map[dispatch.MarketID]string  // guarded by mu; who stored the cursor last
+	wrote  map[string][]dispatch.OrderID // guarded by mu; the orders that each node committed an event of
+}
+
+// view is the store as one node has it open.
+type view struct {
+	*shared
+	name string
+
+	state sync.Mutex
+	gone  chan struct{} // guarded by state; not nil: calls hang until it is closed
+}
+
+var errAway = errors.New("nobody answers")
+
+// cut has every call hang, as for a node that is paused, until mend.
+func (v *view) cut() {
+	v.state.Lock()
+	defer v.state.Unlock()
+	v.gone = make(chan struct{})
+}
+
+func (v *view) mend() {
+	v.state.Lock()
+	defer v.state.Unlock()
+	if v.gone != nil {
+		close(v.gone)
+	}
+	v.gone = nil
+}
+
+func (v *view) reach(ctx context.Context) error {
+	v.state.Lock()
+	gone := v.gone
+	v.state.Unlock()
+	if gone == nil {
+		return nil
+	}
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+		return dispatch.Unavailable("the store does not answer", errAway)
+	}
+}
+
+func (v *view) Renew(ctx context.Context) error {
+	if err := v.reach(ctx); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.until[v.name] = v.wall.Now().Add(dispatch.LeaseFor)
+	return nil
+}
+
+func (v *view) Resign(ctx context.Context) error {
+	if err := v.reach(ctx); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.until, v.name)
+	return nil
+}
+
+func (v *view) Lead(ctx context.Context, m dispatch.MarketID) (dispatch.Lease, error) {
+	if err := v.reach(ctx); err != nil {
+		return dispatch.Lease{}, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if h := v.holder[m]; h != "" && h != v.name && v.until[h].After(v.wall.Now()) {
+		return dispatch.Lease{}, fmt.Errorf("test: %w", dispatch.ErrHeld)
+	}
+	v.holder[m] = v.name
+	v.until[v.name] = v.wall.Now().Add(dispatch.LeaseFor)
+	return v.Journal.Lead(ctx, m)
+}
+
+func (v *view) Commit(ctx context.Context, b *dispatch.Batch) error {
+	if err := v.reach(ctx); err != nil {
+		return err
+	}
+	err := v.Journal.Commit(ctx, b)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, e := range b.Events {
+		if err == nil && e.Order != nil {
+			v.wrote[v.name] = append(v.wrote[v.name], e.Order.ID)
+		}
+	}
+	return err
+}
+
+func (v *view) Answer(ctx context.Context, sub, key string) (dispatch.Answer, bool, error) {
+	if err := v.reach(ctx); err != nil {
+		return dispatch.Answer{}, false, err
+	}
+	return v.Journal.Answer(ctx, sub, key)
+}
+
+func (v *view) SetCursor(ctx context.Context, m dispatch.MarketID, seq int64) error {
+	if err := v.reach(ctx); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	v.moved[m] = v.name
+	v.mu.Unlock()
+	return v.Journal.SetCursor(ctx, m, seq)
+}
+
+// pair is two nodes, a and b, on one store, of which a was started first. Each has a bus of its own.
+type pair struct {
+	t      *testing.T
+	wall   *dispatch.Manual
+	shared *shared
+	a, b   *partner
+}
+
+// partner is one of the nodes.
+type partner struct {
+	*node.Node
+	view *view
+	log  *written
+}
+
+func newPair(t *testing.T) *pair {
+	t.Helper()
+	dir := t.TempDir()
+	wall := dispatch.NewManual(begin)
+	journal, err := sqlite.Open(t.Context(), sqlite.Config{Dir: dir, Wall: wall})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = journal.Close() })
+	p := &pair{t: t, wall: wall, shared: &shared{
+		Journal: journal, wall: wall, until: map[string]time.Time{}, holder: map[dispatch.MarketID]string{},
+		moved: map[dispatch.MarketID]string{}, wrote: map[string][]dispatch.OrderID{},
+	}}
+	p.a = p.start("a", dir+"/nats-a", nil)
+	p.b = p.start("b", dir+"/nats-b", nil)
+	return p
+}
+
+func (p *pair) start(name, dir string, agree func(context.Context) error) *partner {
+	p.t.Helper()
+	said := &written{}
+	log := slog.New(slog.NewJSONHandler(said, nil))
+	server, err := bus.StartServer(bus.ServerConfig{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(server.Stop)
+	conn, err := server.Connect()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(conn.Close)
+	one := &partner{view: &view{shared: p.shared, name: name}, log: said}
+	one.Node = node.New(node.Config{
+		Markets: dispatch.DefaultMarkets(), Store: one.view, Bus: conn, ETA: eta.Default(), Clock: dispatch.NewManual(begin),
+		Wall: p.wall, Log: log, Registry: prometheus.NewRegistry(),
+		Shared: true, OwnBus: true, Patience: 100 * time.Millisecond, Agree: agree,
+	})
+	if err := one.Start(p.t.Context()); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		one.view.mend()
+		one.Stop(context.Background())
+	})
+	return one
+}
+
+// until moves the wall clock on until the answer is yes, and gives how far.
+func (p *pair) until(what string, yes func() bool) time.Duration {
+	p.t.Helper()
+	began := p.wall.Now()
+	until(p.t, what, func() bool {
+		if yes() {
+			return true
+		}
+		p.wall.Advance(50 * time.Millisecond)
+		return false
+	})
+	return p.wall.Now().Sub(began)
+}
+
+func (one *partner) leads() bool {
+	led, _ := one.Standing()
+	return len(led) == len(dispatch.DefaultMarkets())
+}
+
+func (one *partner) standsBy() bool {
+	_, by := one.Standing()
+	return len(by) == len(dispatch.DefaultMarkets())
+}
+
+// ask asks for a command with a patience of its own.
+func (one *partner) ask(t *testing.T, c dispatch.Command) dispatch.Reply {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return one.Do(ctx, c)
+}
+
+func (p *pair) wantOK(one *partner, c dispatch.Command) dispatch.Reply {
+	p.t.Helper()
+	r := one.ask(p.t, c)
+	if r.Err != nil {
+		p.t.Fatalf("%s: %v", c.Op, r.Err)
+	}
+	return r
+}
+
+func (p *pair) wantUnavailable(one *partner, c dispatch.Command) {
+	p.t.Helper()
+	r := one.ask(p.t, c)
+	if dispatch.CodeOf(r.Err) != dispatch.CodeUnavailable || r.Err.RetryAfter <= 0 {
+		p.t.Errorf("%s: answered %+v", c.Op, r)
+	}
+}
+
+func TestNode_StandsBy(t *testing.T) {
+	p := newPair(t)
+	if !p.a.leads() || !p.b.standsBy() {
+		t.Fatal("the second node does not stand by for the first")
+	}
+	if err := errors.Join(p.a.Ready(), p.b.Ready()); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	p.wantUnavailable(p.b, ride("o1", "k1"))
+	first := p.wantOK(p.a, ride("o2", "k1"))
+	// What is kept is known everywhere.
+	if diff := cmp.Diff(first, p.wantOK(p.b, ride("o3", "k1"))); diff != "" {
+		t.Errorf("the other node's answer (-first +other):\n%s", diff)
+	}
+	p.wantUnavailable(p.b, dispatch.Command{Op: dispatch.OpCancel, By: dispatch.Actor{Role: dispatch.RoleRider, Sub: "r1"}, Order: "o2"})
+	if _, err := p.b.Nearby(t.Context(), "sf", ride("", "").New.Stops[0].LatLng, 5); dispatch.CodeOf(err) != dispatch.CodeUnavailable {
+		t.Errorf("nearby: %v", err)
+	}
+	if _, err := p.b.Board(t.Context(), "sf"); dispatch.CodeOf(err) != dispatch.CodeUnavailable {
+		t.Errorf("board: %v", err)
+	}
+	for range 10 {
+		p.wall.Advance(dispatch.RenewEvery)
+		p.until("the lease is renewed", func() bool {
+			p.shared.mu.Lock()
+			defer p.shared.mu.Unlock()
+			return p.shared.until["a"].Sub(p.wall.Now()) > dispatch.LeaseFor/2
+		})
+	}
+	if !p.a.leads() || !p.b.standsBy() {
+		t.Error("the market changed hands while its leader was well")
+	}
+	if n := strings.Count(p.b.log.String(), "--nats-url"); n != len(dispatch.DefaultMarkets()) {
+		t.Errorf("warned %d times of a bus of its own", n)
+	}
+}
+
+func TestNode_Stop(t *testing.T) {
+	t.Run("hands_over_at_once", func(t *testing.T) {
+		p := newPair(t)
+		first := p.wantOK(p.a, ride("o1", "k1"))
+		p.a.Stop(t.Context())
+		if took := p.until("the second leads", p.b.leads); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if diff := cmp.Diff(first, p.wantOK(p.b, ride("o2", "k1"))); diff != "" {
+			t.Errorf("the answer after the takeover (-first +repeat):\n%s", diff)
+		}
+		p.wantUnavailable(p.a, ride("o3", "k3"))
+		if p.a.Ready() == nil {
+			t.Error("stopped, it says it is ready")
+		}
+	})
+}
+
+// TestNode_TakesOver has the first node's calls hang, as when it is paused, and the clock go on.
+func TestNode_TakesOver(t *testing.T) {
+	p := newPair(t)
+	first := p.wantOK(p.a, ride("o1", "k1"))
+	p.a.view.cut()
+	// These are on their way when the node stands still, and are not done by it.
+	var late sync.WaitGroup
+	var mu sync.Mutex
+	codes := map[dispatch.Code]int{}
+	for i := range 100 {
+		late.Go(func() {
+			key := ""
+			if i%2 == 0 {
+				key = fmt.Sprintf("late%d", i)
+			}
+			r := p.a.ask(t, ride(fmt.Sprintf("late%d", i), key))
+			mu.Lock()
+			defer mu.Unlock()
+			codes[dispatch.CodeOf(r.Err)]++
+		})
+	}
+	took := p.until("the second leads", p.b.leads)
+	if took < dispatch.LeaseFor-dispatch.RenewEvery || took > dispatch.LeaseFor+2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if p.a.leads() {
+		t.Error("both lead")
+	}
+	p.a.view.mend()
+	late.Wait()
+	if diff := cmp.Diff(map[dispatch.Code]int{dispatch.CodeUnavailable: 100}, codes); diff != "" {
+		t.Errorf("answers of the one that was paused (-want +got):\n%s", diff)
+	}
+	p.until("the first stands by", p.a.standsBy)
+	if err := p.a.Ready(); err != nil {
+		t.Errorf("standing by it says %v", err)
+	}
+	if diff := cmp.Diff(first, p.wantOK(p.b, ride("o2", "k1"))); diff != "" {
+		t.Errorf("the answer after the takeover (-first +repeat):\n%s", diff)
+	}
+	p.wantOK(p.b, ride("o3", "k3"))
+	p.shared.mu.Lock()
+	wrote := p.shared.wrote
+	p.shared.mu.Unlock()
+	if diff := cmp.Diff(map[string][]dispatch.OrderID{"a": {"o1"}, "b": {"o3"}}, wrote); diff != "" {
+		t.Errorf("orders committed by each (-want +got):\n%s", diff)
+	}
+	p.until("the cursor is the second's to move", func() bool {
+		p.shared.mu.Lock()
+		defer p.shared.mu.Unlock()
+		return p.shared.moved["sf"] == "b"
+	})
+	// And back again.
+	p.b.Stop(t.Context())
+	p.until("the first leads again", p.a.leads)
+	p.wantOK(p.a, ride("o4", "k4"))
+	p.wantOK(p.a, ride("o5", "k3"))
+}
+
+// TestNode_RefusesWhileTheStoreIsAway: nobody waits for a store that does not answer, and it is used again as soon
+// as it does.
+func TestNode_RefusesWhileTheStoreIsAway(t *testing.T) {
+	p := newPair(t)
+	p.b.Stop(t.Context())
+	p.wantOK(p.a, ride("o1", "k1"))
+	p.a.view.cut()
+	p.until("it says it is not ready", func() bool { return p.a.Ready() != nil })
+	p.until("it refuses at once", func() bool {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // whoever looks into the store is told another sentence
+		r := p.a.Do(ctx, ride("o2", "k2"))
+		return dispatch.CodeOf(r.Err) == dispatch.CodeUnavailable && strings.Contains(r.Err.Detail, "at present")
+	})
+	p.until("its lease has run out", func() bool { return !p.a.leads() })
+	p.wantUnavailable(p.a, ride("o3", "k3"))
+	p.a.view.mend()
+	if took := p.until("it leads again", p.a.leads); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	p.until("it is ready", func() bool { return p.a.Ready() == nil })
+	p.wantOK(p.a, ride("o4", "k4"))
+}
+
+// TestNode_Failed: a node that must not lead says so, and does not.
+func TestNode_Failed(t *testing.T) {
+	p := newPair(t)
+	other := errors.New("another clock")
+	c := p.start("c", t.TempDir(), func(context.Context) error { return other })
+	p.a.Stop(t.Context())
+	p.b.Stop(t.Context())
+	p.until("it fails", func() bool { return len(c.Failed()) > 0 })
+	if err := <-c.Failed(); !errors.Is(err, other) {
+		t.Errorf("it failed with %v", err)
+	}
+	if c.leads() {
+		t.Error("it leads all the same")
+	}
+}
