@@ -20,11 +20,10 @@ func TestChaos_Crash(t *testing.T) {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			rng := seeded(t)
-			binary := crashableBinary(t)
 			groups := times(1, 50)
 			var sum crashSum
 			for g := range groups {
-				t.Run(fmt.Sprintf("group_%d", g+1), func(t *testing.T) { sum.add(crashGroup(t, kind, binary, rng)) })
+				t.Run(fmt.Sprintf("group_%d", g+1), func(t *testing.T) { sum.add(crashGame{kind: kind, dir: t.TempDir()}.play(t, rng)) })
 				if t.Failed() {
 					return
 				}
@@ -64,27 +63,36 @@ func failpoints(rng *rand.Rand) []string {
 	return all
 }
 
-// crashGroup takes one set of data through its kills.
-func crashGroup(t *testing.T, kind journalKind, binary string, rng *rand.Rand) (sum crashSum) {
-	dir := t.TempDir()
-	at := kind.place(t, dir)
-	v := &victim{t: t, binary: binary, dir: dir, listen: steadyPort(t, rng),
+// crashGame is one set of data and what is done to its server.
+type crashGame struct {
+	kind journalKind
+	dir  string
+	env  []string // more of the server's environment
+	died func()   // called after each kill, before the server starts again; nil for nothing
+}
+
+// play takes the data through its kills and reads everything back.
+func (g crashGame) play(t *testing.T, rng *rand.Rand) (sum crashSum) {
+	t.Helper()
+	at := g.kind.place(t, g.dir)
+	v := &victim{t: t, binary: crashableBinary(t), dir: g.dir, listen: steadyPort(t, rng), env: g.env,
 		args: append([]string{"--markets", markets(t, quick+`,"search_timeout_s":3600`)}, at.args...)}
 	v.start("")
 	c := newCrowd(t, v)
 	c.come(rng)
 	defer c.close()
-	v.kill() // one more: who comes must find the server up, and a failpoint is set at the start
+	g.kill(v) // one more: who comes must find the server up, and a failpoint is set at the start
 	for _, failpoint := range failpoints(rng) {
 		if !v.start(failpoint) {
 			sum.early++
 		}
 		v.fails(failpoint)
+		g.after()
 		v.start("")
 		c.repeat(c.recent(20))
 		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
 		sum.inFlight += c.inFlight()
-		v.kill()
+		g.kill(v)
 		sum.kills += 2
 	}
 	v.start("")
@@ -94,7 +102,7 @@ func crashGroup(t *testing.T, kind journalKind, binary string, rng *rand.Rand) (
 	c.report()
 	b := readBook(t, at.open(t), "sf", "nyc")
 	sum.acks = b.has(c.acks)
-	messages := readStream(t, dir)
+	messages := readStream(t, g.dir)
 	b.published(messages)
 	for m := range b.events {
 		sum.events += len(b.events[m])
@@ -104,4 +112,16 @@ func crashGroup(t *testing.T, kind journalKind, binary string, rng *rand.Rand) (
 		t.Errorf("the kills hit next to nothing: %s", sum)
 	}
 	return sum
+}
+
+func (g crashGame) kill(v *victim) {
+	v.t.Helper()
+	v.kill()
+	g.after()
+}
+
+func (g crashGame) after() {
+	if g.died != nil {
+		g.died()
+	}
 }

@@ -55,6 +55,8 @@ type ack struct {
 	repeat func(context.Context) (string, error)
 }
 
+func (a *ack) id() dispatch.OrderID { return dispatch.OrderID(a.order) }
+
 func newCrowd(t *testing.T, v *victim) *crowd {
 	t.Helper()
 	secret, err := os.ReadFile(filepath.Join(v.dir, "secret"))

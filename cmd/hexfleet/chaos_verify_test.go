@@ -29,6 +29,8 @@ type book struct {
 	shifts map[dispatch.DriverID][]int64
 	// working counts the open orders of each driver.
 	working map[dispatch.DriverID]int
+	// complaints counts what was wrong.
+	complaints int
 }
 
 // readBook reads the whole history of the markets and proves P2 and P3 of it: seq and versions dense, each
@@ -73,6 +75,14 @@ func readBook(t *testing.T, j store.Journal, markets ...dispatch.MarketID) *book
 	return b
 }
 
+// wrong fails the test; of a history gone wrong in many places the first few are told.
+func (b *book) wrong(format string, args ...any) {
+	b.t.Helper()
+	if b.complaints++; b.complaints <= 10 {
+		b.t.Errorf(format, args...)
+	}
+}
+
 // add checks one event against those before it.
 func (b *book) add(e *dispatch.Event) {
 	b.t.Helper()
@@ -83,19 +93,19 @@ func (b *book) add(e *dispatch.Event) {
 	}
 	before, known := b.orders[e.Order.ID]
 	if e.Version != before.Version+1 || e.Version != e.Order.Version {
-		b.t.Errorf("order %s is told at version %d after %d", e.Order.ID, e.Version, before.Version)
+		b.wrong("order %s is told at version %d after %d", e.Order.ID, e.Version, before.Version)
 	}
 	if (e.From != "") != known || known && before.State != e.From {
-		b.t.Errorf("order %s goes from %q, but was %q", e.Order.ID, e.From, before.State)
+		b.wrong("order %s goes from %q, but was %q", e.Order.ID, e.From, before.State)
 	}
 	if e.From != e.To && !dispatch.May(e.By.Role, e.From, e.To) {
-		b.t.Errorf("order %s goes from %q to %q by %s", e.Order.ID, e.From, e.To, e.By.Role)
+		b.wrong("order %s goes from %q to %q by %s", e.Order.ID, e.From, e.To, e.By.Role)
 	}
 	b.holds(&before, -1)
 	b.orders[e.Order.ID] = *e.Order
 	b.holds(e.Order, 1)
 	if d := e.Order.Driver; d != "" && b.working[d] > max(1, b.duties[d].Capacity) {
-		b.t.Errorf("driver %s has %d orders at seq %d of %s", d, b.working[d], e.Seq, e.Market)
+		b.wrong("driver %s has %d orders at seq %d of %s", d, b.working[d], e.Seq, e.Market)
 	}
 }
 
@@ -114,9 +124,9 @@ func (b *book) has(acks []ack) (checked int) {
 			continue
 		}
 		checked++
-		o, err := b.j.OrderAt(b.t.Context(), dispatch.OrderID(a.order), a.version)
+		o, err := b.j.OrderAt(b.t.Context(), a.id(), a.version)
 		if err != nil || string(o.State) != a.state {
-			b.t.Errorf("acknowledged, but missing: %s\nwas answered %s\nthe journal has %q (%v)", a.what, a.text, o.State, err)
+			b.wrong("acknowledged, but missing: %s\nwas answered %s\nthe journal has %q (%v)", a.what, a.text, o.State, err)
 		}
 	}
 	return checked
@@ -134,7 +144,7 @@ func (b *book) published(messages map[dispatch.MarketID][][]byte) {
 				b.t.Fatalf("message %d of %s: %v", i, m, err)
 			}
 			if e.Seq < 1 || e.Seq > int64(len(events)) {
-				b.t.Errorf("the stream has seq %d of %s, the journal only %d", e.Seq, m, len(events))
+				b.wrong("the stream has seq %d of %s, the journal only %d", e.Seq, m, len(events))
 				continue
 			}
 			want, err := bus.EncodeEvent(&events[e.Seq-1])
@@ -142,15 +152,15 @@ func (b *book) published(messages map[dispatch.MarketID][][]byte) {
 				b.t.Fatal(err)
 			}
 			if !bytes.Equal(got, want) {
-				b.t.Errorf("seq %d of %s is published as %s\nand committed as %s", e.Seq, m, got, want)
+				b.wrong("seq %d of %s is published as %s\nand committed as %s", e.Seq, m, got, want)
 			}
 			if e.Seq > int64(next)+1 {
-				b.t.Errorf("seq %d of %s is published after %d", e.Seq, m, next)
+				b.wrong("seq %d of %s is published after %d", e.Seq, m, next)
 			}
 			next = max(next, int(e.Seq))
 		}
 		if next != len(events) {
-			b.t.Errorf("the stream ends at seq %d of %s, the journal at %d", next, m, len(events))
+			b.wrong("the stream ends at seq %d of %s, the journal at %d", next, m, len(events))
 		}
 	}
 }
