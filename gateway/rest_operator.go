@@ -47,7 +47,16 @@ func (s *Server) getReady(*call) (answer, *dispatch.Error) {
 	if err := s.cfg.Ready(); err != nil {
 		return answer{}, dispatch.Unavailable("not ready", err)
 	}
-	return success(wire.Health{Status: "ready"})
+	leads, standsBy := s.cfg.Standing()
+	return success(wire.Readiness{Status: "ready", Leads: wireMarkets(leads), StandsBy: wireMarkets(standsBy)})
+}
+
+func wireMarkets(markets []dispatch.MarketID) []wire.ID {
+	ids := make([]wire.ID, len(markets))
+	for i, m := range markets {
+		ids[i] = wire.ID(m)
+	}
+	return ids
 }
 
 func serveDocument(document []byte) http.HandlerFunc {

@@ -220,7 +220,7 @@ func TestServer_reads(t *testing.T) {
 		{"rider r1", "/v1/markets?limit=1", `"next_cursor":"`},
 		{"driver d1 nyc", "/v1/markets/sf", `"time_scale":2`},
 		{"", "/healthz", `"ok"`},
-		{"", "/readyz", `"ready"`},
+		{"", "/readyz", `{"status":"ready","leads":["lab","nyc","sf"],"stands_by":[]}`},
 		{"", "/metrics", "hexfleet_http_requests_total"},
 		{"", "/openapi.json", `"openapi"`},
 		{"", "/asyncapi.json", `"asyncapi"`},

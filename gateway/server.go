@@ -40,6 +40,8 @@ type Config struct {
 	HideMetrics bool
 	// Ready tells why the server should not be given traffic; nil means always ready.
 	Ready func() error
+	// Standing tells which markets this node leads and for which it stands by; nil means that it leads all.
+	Standing func() (leads, standsBy []dispatch.MarketID)
 	// AllowedOrigins are the browser origins (scheme://host[:port], or "*") that may open a socket, besides
 	// the server's own host. Requests without an Origin header are no browser's and always pass.
 	AllowedOrigins []string
@@ -84,7 +86,18 @@ func (c *Config) validate() error {
 	if c.Ready == nil {
 		c.Ready = func() error { return nil }
 	}
+	if c.Standing == nil {
+		c.Standing = c.leadsAll
+	}
 	return nil
+}
+
+// leadsAll is the standing of a node alone.
+func (c *Config) leadsAll() (leads, standsBy []dispatch.MarketID) {
+	for _, m := range c.Markets() {
+		leads = append(leads, m.ID)
+	}
+	return leads, nil
 }
 
 // Server is the edge of one node: REST, sockets, and the hub that turns what markets publish into frames.

@@ -148,7 +148,9 @@ func (l *lease) run(next time.Time) {
 	defer func() {
 		if answer != nil {
 			cancel()
-			_ = <-answer // nobody is left to be told
+			if err := <-answer; err != nil {
+				l.cfg.log.Debug("last renewal", "error", err)
+			}
 		}
 	}()
 	for {

@@ -71,7 +71,15 @@ func MarketFrom(m *dispatch.Market, now time.Time, scale float64) Market {
 	}
 }
 
-// Health answers /healthz and /readyz.
+// Health answers /healthz.
 type Health struct {
 	Status string `json:"status"`
+}
+
+// Readiness answers /readyz of a server that traffic should come to.
+type Readiness struct {
+	Status string `json:"status"`
+	// Leads are the markets that this node leads, StandsBy those that another node leads; each ascending.
+	Leads    []ID `json:"leads"`
+	StandsBy []ID `json:"stands_by"`
 }
