@@ -19,7 +19,7 @@ type Archive interface {
 	Learnt
 }
 
-// ErrBusyPerson: the person cannot be erased now, because something of theirs is still under way. The message is a
+// ErrBusyPerson is that the person cannot be erased now, because something of theirs is still under way. The message is a
 // sentence that says what.
 var ErrBusyPerson = errors.New("cannot be erased now")
 
@@ -33,11 +33,12 @@ func Busy(format string, args ...any) error {
 // A driver is named by its orders, by the bars of orders that were not to be offered to it, and by its duty: the
 // whole history is read to find them, a few hundred thousand events a second. A rider's orders have an index.
 type People interface {
-	// Tell calls each with all that is held of a person, but for samples: first the duty of a driver, then each
-	// order (ascending by id) followed by those of its events that concern the person, then the events of duty,
-	// the offers, and the answers kept under its keys. It stops with the error of each.
+	// Tell calls each with all that is held of a person, but for samples, and stops with the error of each: the
+	// orders of a rider, ascending by id, each followed by its events; or the duty of a driver, its offers, the
+	// orders that it drove last, and every event that names it, as they were committed; then the answers kept under
+	// its keys.
 	Tell(ctx context.Context, p dispatch.Person, each func(Record) error) error
-	// Count tells how much Tell would, and EraseSamples delete.
+	// Count tells how much Tell would, and how many samples there are.
 	Count(ctx context.Context, p dispatch.Person) (Held, error)
 	// Erase takes a person out of the store in small transactions, so that others go on writing: see Rewritten for
 	// what becomes of each record. It begins by refusing, with ErrBusyPerson, while an order of the person is not
@@ -79,7 +80,7 @@ type Retention interface {
 	// of how many.
 	DropPlaces(ctx context.Context, before time.Time) (int64, error)
 	// DropHistory deletes whole orders that were closed before the instant before, and the events of duty from
-	// before it but for each driver's last; events that the bus has not got stay. It gives how many events.
+	// before it but for each driver's last; what the bus has not got stays. It gives how many rows.
 	DropHistory(ctx context.Context, before time.Time) (int64, error)
 }
 
@@ -88,7 +89,7 @@ type Retention interface {
 // the words that people wrote: a reason (but for no_show and the engine's own) and the tags of a duty. Version,
 // seq, states and instants stay.
 func Rewritten(e dispatch.Event, p dispatch.Person, pseudonym string) (dispatch.Event, bool) {
-	named := false
+	was, named := e, false
 	swap := func(role dispatch.Role, id string) string {
 		if role != p.Role || id != p.ID {
 			return id
@@ -108,23 +109,29 @@ func Rewritten(e dispatch.Event, p dispatch.Person, pseudonym string) (dispatch.
 		d.Tags = nil
 		e.Duty = &d
 	}
-	if named && e.By.Role != dispatch.RoleEngine && e.Reason != reasonNoShow {
+	if !named {
+		return was, false
+	}
+	if e.By.Role != dispatch.RoleEngine && e.Reason != reasonNoShow {
 		e.Reason = ""
 	}
-	return e, named
+	return e, true
 }
 
 // RewrittenOrder gives an order as it stands after person p was erased, and whether that differs.
 func RewrittenOrder(o dispatch.Order, p dispatch.Person, pseudonym string) (dispatch.Order, bool) {
 	named := false
-	o = rewrittenOrder(o, func(role dispatch.Role, id string) string {
+	as := rewrittenOrder(o, func(role dispatch.Role, id string) string {
 		if role != p.Role || id != p.ID {
 			return id
 		}
 		named = true
 		return pseudonym
 	})
-	return o, named
+	if !named {
+		return o, false
+	}
+	return as, true
 }
 
 // reasonNoShow is a reason of the contract, not words of people.

@@ -36,6 +36,8 @@ func commonPragmas() []pragma {
 func writerPragmas() []pragma {
 	return append(commonPragmas(),
 		pragma{"_txlock", "immediate", "", ""},
+		// What is deleted is overwritten: nobody shall find an erased person in the file.
+		pragma{"_secure_delete", "on", "secure_delete", "1"},
 		// A statement that a trigger may refuse keeps what it overwrites, in a file when a transaction is large:
 		// a commit must not fail for want of one.
 		pragma{"", "MEMORY", "temp_store", "2"})

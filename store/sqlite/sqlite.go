@@ -52,6 +52,7 @@ type Journal struct {
 	writer, reader *sql.DB
 	stmts          statements // immutable
 	claims         *claims    // immutable
+	days           *days      // immutable
 
 	// life is held shared by each call and alone by Close, which so waits for what is under way.
 	life   sync.RWMutex
@@ -90,7 +91,7 @@ func newJournal(cfg Config) *Journal {
 	if cfg.Wall == nil {
 		cfg.Wall = dispatch.Wall{}
 	}
-	return &Journal{wall: cfg.Wall, claims: newClaims()}
+	return &Journal{wall: cfg.Wall, claims: newClaims(), days: newDays(cfg.Dir)}
 }
 
 func (j *Journal) open(ctx context.Context, dir string, log *slog.Logger) error {
@@ -99,8 +100,10 @@ func (j *Journal) open(ctx context.Context, dir string, log *slog.Logger) error 
 	if j.writer, err = connect(ctx, path, writerPragmas(), 1); err != nil {
 		return fmt.Errorf("open writer: %w", err)
 	}
-	if err := migrate(ctx, j.writer, log); err != nil {
-		return err
+	if j.lock != nil { // without it others use the file, and the tables are as they have to be
+		if err := migrate(ctx, j.writer, log); err != nil {
+			return err
+		}
 	}
 	if j.reader, err = connect(ctx, path, readerPragmas(), readers); err != nil {
 		return fmt.Errorf("open readers: %w", err)
@@ -133,6 +136,7 @@ func (j *Journal) Close() error {
 			errs = append(errs, db.Close())
 		}
 	}
+	j.days.close()
 	// Last of all: until here nobody else may open the directory.
 	if j.lock != nil {
 		errs = append(errs, j.lock.Close())

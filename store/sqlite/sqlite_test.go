@@ -17,8 +17,12 @@ func openAt(t testing.TB, dir string, wall dispatch.Clock) *Journal {
 	return j
 }
 
-func TestJournal(t *testing.T) {
-	storetest.Run(t, storetest.Backend{
+func backend() storetest.Backend {
+	return storetest.Backend{
 		Open: func(t *testing.T, place string, wall dispatch.Clock) store.Journal { return openAt(t, place, wall) },
-	})
+	}
 }
+
+func TestJournal(t *testing.T) { storetest.Run(t, backend()) }
+
+func TestArchive(t *testing.T) { storetest.RunArchive(t, backend()) }

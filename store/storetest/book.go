@@ -79,7 +79,9 @@ func (b *Book) Event(e dispatch.Event) {
 }
 
 // Create adds a new order of a rider, searching.
-func (b *Book) Create(id dispatch.OrderID, rider dispatch.RiderID) { b.create(id, rider, dispatch.KindRide) }
+func (b *Book) Create(id dispatch.OrderID, rider dispatch.RiderID) {
+	b.create(id, rider, dispatch.KindRide)
+}
 
 func (b *Book) create(id dispatch.OrderID, rider dispatch.RiderID, kind dispatch.Kind) {
 	o := dispatch.Order{

@@ -8,6 +8,9 @@
 CREATE INDEX orders_closed_state ON orders (market, state, id) WHERE closed_at IS NOT NULL;
 CREATE INDEX orders_closed_at ON orders (closed_at) WHERE closed_at IS NOT NULL;
 
+-- What an order's deletion asks for.
+CREATE INDEX offers_order ON offers (order_id);
+
 -- How far retention has come: what was closed before this market instant has been seen to.
 CREATE TABLE retention (
     what TEXT    NOT NULL PRIMARY KEY CHECK (what = 'places'),
@@ -167,5 +170,6 @@ DROP TABLE erasure_subjects;
 DROP TABLE erasures;
 DROP TABLE learnt;
 DROP TABLE retention;
+DROP INDEX offers_order;
 DROP INDEX orders_closed_at;
 DROP INDEX orders_closed_state;
