@@ -42,6 +42,8 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Token   tokenCmd   `cmd:"" help:"Print a token for a rider, driver, dispatcher, service or admin."`
 	Load    loadCmd    `cmd:"" help:"Play drivers and riders against a running server and check every promise they can see."`
+	Migrate migrateCmd `cmd:"" help:"Show or change the tables of a store."`
+	Audit   auditCmd   `cmd:"" help:"Show or check the audit log."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -107,7 +107,7 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 		s.node.Stop(ctx)
 	})
 	s.gateway, err = gateway.New(gateway.Config{
-		Orders: failOrders(s.node), History: journal, Positions: s.node, Feed: conn, Board: s.node,
+		Orders: failOrders(s.node), History: journal, Positions: s.node, Feed: conn, Board: s.node, Audit: journal,
 		Markets: func() dispatch.Markets { return *s.markets.Load() },
 		Auth:    keys, Market: clock, Wall: wall, Log: log, Registry: registry,
 		HideMetrics: c.AdminListen != "", Ready: func() error { return s.ready(journal) },
