@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/store"
+)
+
+// online takes drivers on duty, or changes their duty, unless one is on duty in another market or another market's
+// claim stands: a claim that ran out before its driver.online was committed may have been followed by one elsewhere.
+// $3 is the wall instant after which a claim stands.
+const online = `
+WITH stood AS (
+    INSERT INTO drivers AS d (market, id, version, online, vehicle_class, capacity, tags, since)
+    SELECT $1::text, n.* FROM unnest($4::text[], $5::bigint[], $6::boolean[], $7::text[], $8::bigint[], $9::text[],
+        $10::bigint[]) AS n (id, version, online, vehicle_class, capacity, tags, since)
+    WHERE n.version = 1 OR EXISTS (SELECT FROM drivers e WHERE e.id = n.id)
+    ON CONFLICT (id) DO UPDATE SET version = excluded.version, market = excluded.market, online = excluded.online,
+        vehicle_class = excluded.vehicle_class, capacity = excluded.capacity, tags = excluded.tags,
+        since = excluded.since, claim_market = NULL, claimed_at = NULL
+    WHERE d.version = excluded.version - 1 AND (NOT d.online OR d.market = excluded.market)
+        AND (d.claim_market IS NULL OR d.claim_market = excluded.market OR d.claimed_at <= $3::bigint)
+    RETURNING 1)
+SELECT journal_all('duties', (SELECT count(*) FROM stood), $2::bigint)`
+
+// offline frees drivers; one on duty has no claim to forget.
+const offline = `
+WITH stood AS (
+    UPDATE drivers d SET version = n.version, online = n.online, vehicle_class = n.vehicle_class,
+        capacity = n.capacity, tags = n.tags, since = n.since
+    FROM unnest($3::text[], $4::bigint[], $5::boolean[], $6::text[], $7::bigint[], $8::text[], $9::bigint[])
+        AS n (id, version, online, vehicle_class, capacity, tags, since)
+    WHERE d.id = n.id AND d.version = n.version - 1 AND d.market = $1::text
+    RETURNING 1)
+SELECT journal_all('duties', (SELECT count(*) FROM stood), $2::bigint)`
+
+// duties writes the rows of the drivers whose duty events are about.
+func (w *writer) duties(m dispatch.MarketID, events []eventRow, now time.Time) {
+	for i := range events {
+		if d := events[i].event.Duty; d != nil && d.Online {
+			w.duty(d)
+		}
+	}
+	if n := w.rows.n; n > 0 {
+		w.send(stmtOnline, string(m), int64(n), store.Micros(now.Add(-store.ClaimFor)))
+	}
+	for i := range events {
+		if d := events[i].event.Duty; d != nil && !d.Online {
+			w.duty(d)
+		}
+	}
+	if n := w.rows.n; n > 0 {
+		w.send(stmtOffline, string(m), int64(n))
+	}
+}
+
+func (w *writer) duty(d *dispatch.Duty) {
+	w.rows.next().text(string(d.Driver)).int(d.Version).bool(d.Online).text(d.VehicleClass).int(int64(d.Capacity)).
+		doc(encodeTags(d.Tags)).when(d.Since)
+}
+
+// encodeTags gives the document of a list of strings, nil of none.
+func encodeTags(tags []string) []byte {
+	if len(tags) == 0 {
+		return nil
+	}
+	doc, err := json.Marshal(tags)
+	if err != nil {
+		panic(fmt.Sprintf("encode strings: %v", err)) // every list of strings has a document
+	}
+	return doc
+}
+
+const selectDuties = `
+SELECT id, market, version, online, vehicle_class, capacity, tags, since FROM drivers `
+
+func scanDuty(row scanner) (dispatch.Duty, error) {
+	var d dispatch.Duty
+	err := row.Scan(&d.Driver, &d.Market, &d.Version, &d.Online, &d.VehicleClass, &d.Capacity,
+		doc(&d.Tags, decodeTags), when(&d.Since))
+	return d, err
+}
+
+// Duty implements store.Duties.
+func (j *Journal) Duty(ctx context.Context, d dispatch.DriverID) (dispatch.Duty, error) {
+	var duty dispatch.Duty
+	err := j.read(ctx, "read duty", func(ctx context.Context, q querier) error {
+		var err error
+		duty, err = scanDuty(q.QueryRow(ctx, selectDuties+`WHERE id = $1 AND version > 0`, d))
+		return found(err, "driver")
+	})
+	return duty, err
+}

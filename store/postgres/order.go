@@ -1,0 +1,182 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/store"
+)
+
+const insertOrders = `
+WITH places AS (INSERT INTO order_places (order_id, stops) SELECT * FROM unnest($17::text[], $21::text[]))
+INSERT INTO orders (market, state, version, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta,
+    cancelled_by, reason, search_since, changed_at, bars, priority, closed_at, id, kind, rider_id, requested_at)
+SELECT $1::text, * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+    $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::bigint[],
+    $16::bigint[], $17::text[], $18::text[], $19::text[], $20::bigint[])`
+
+// updateOrders takes orders from the version before. What an order is of (its market, kind, rider, time of request
+// and places) never changes; a batch that says otherwise finds no row.
+const updateOrders = `
+WITH stood AS (
+    UPDATE orders o SET state = n.state, version = n.version, driver_id = n.driver_id,
+        vehicle_class = n.vehicle_class, next_stop = n.next_stop, pickup_at = n.pickup_at, pickup_eta = n.pickup_eta,
+        dropoff_eta = n.dropoff_eta, cancelled_by = n.cancelled_by, reason = n.reason, search_since = n.search_since,
+        changed_at = n.changed_at, bars = n.bars, priority = n.priority, closed_at = n.closed_at
+    FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[],
+        $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::bigint[],
+        $17::bigint[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[])
+        AS n (state, version, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta, cancelled_by,
+            reason, search_since, changed_at, bars, priority, closed_at, id, kind, rider_id, requested_at, stops)
+    WHERE o.id = n.id AND o.version = n.version - 1 AND o.market = $1 AND o.kind = n.kind AND o.rider_id = n.rider_id
+        AND o.requested_at = n.requested_at
+        AND EXISTS (SELECT FROM order_places p WHERE p.order_id = n.id AND p.stops = n.stops)
+    RETURNING 1)
+SELECT journal_all('orders', (SELECT count(*) FROM stood), $2::bigint)`
+
+// orders writes the rows of the orders that events are about: first those that begin.
+func (w *writer) orders(m dispatch.MarketID, events []eventRow) {
+	for i := range events {
+		if o := events[i].event.Order; o != nil && o.Version == 1 {
+			w.order(&events[i])
+		}
+	}
+	if w.rows.n > 0 {
+		w.send(stmtNewOrders, string(m))
+	}
+	for i := range events {
+		if o := events[i].event.Order; o != nil && o.Version > 1 {
+			w.order(&events[i])
+		}
+	}
+	if n := w.rows.n; n > 0 {
+		w.send(stmtOrders, string(m), int64(n))
+	}
+}
+
+func (w *writer) order(row *eventRow) {
+	o := row.event.Order
+	var closedAt time.Time
+	if o.State.Closed() {
+		closedAt = row.event.At
+	}
+	w.rows.next().text(string(o.State)).int(o.Version).opt(string(o.Driver)).text(o.VehicleClass).
+		int(int64(o.NextStop)).when(o.PickupAt).when(o.PickupETA).when(o.DropoffETA).opt(o.CancelledBy).opt(o.Reason).
+		when(o.SearchSince).when(o.ChangedAt).doc(row.bars).int(int64(o.Priority)).when(closedAt).
+		text(string(o.ID)).text(string(o.Kind)).text(string(o.Rider)).when(o.RequestedAt).doc(row.stops)
+}
+
+const selectOrders = `
+SELECT o.id, o.market, o.kind, o.state, o.version, o.rider_id, o.driver_id, o.vehicle_class, o.next_stop,
+    o.requested_at, o.pickup_at, o.pickup_eta, o.dropoff_eta, o.cancelled_by, o.reason, o.search_since,
+    o.changed_at, o.bars, o.priority, p.stops
+FROM orders o LEFT JOIN order_places p ON p.order_id = o.id `
+
+func scanOrder(row scanner) (dispatch.Order, error) {
+	var o dispatch.Order
+	err := row.Scan(&o.ID, &o.Market, &o.Kind, &o.State, &o.Version, &o.Rider, opt(&o.Driver), &o.VehicleClass,
+		&o.NextStop, when(&o.RequestedAt), when(&o.PickupAt), when(&o.PickupETA), when(&o.DropoffETA),
+		opt(&o.CancelledBy), opt(&o.Reason), when(&o.SearchSince), when(&o.ChangedAt),
+		doc(&o.Bars, store.DecodeBars), &o.Priority, doc(&o.Stops, store.DecodeStops))
+	return o, err
+}
+
+// Order implements store.History.
+func (j *Journal) Order(ctx context.Context, id dispatch.OrderID) (dispatch.Order, error) {
+	var o dispatch.Order
+	err := j.read(ctx, "read order", func(ctx context.Context, q querier) error {
+		var err error
+		o, err = scanOrder(q.QueryRow(ctx, selectOrders+`WHERE o.id = $1`, id))
+		return found(err, "order")
+	})
+	return o, err
+}
+
+// Orders implements store.History.
+func (j *Journal) Orders(ctx context.Context, f dispatch.OrderFilter) ([]dispatch.Order, error) {
+	var where []string
+	var args []any
+	and := func(clause string, arg any) {
+		args = append(args, arg)
+		where = append(where, fmt.Sprintf(clause, len(args)))
+	}
+	if f.Market != "" {
+		and(`o.market = $%d`, f.Market)
+	}
+	if f.Rider != "" {
+		and(`o.rider_id = $%d`, f.Rider)
+	}
+	if f.Driver != "" {
+		and(`o.driver_id = $%d`, f.Driver)
+	}
+	if !f.From.IsZero() {
+		and(`o.requested_at >= $%d`, store.Micros(f.From))
+	}
+	if !f.To.IsZero() {
+		and(`o.requested_at < $%d`, store.Micros(f.To))
+	}
+	low, high := store.IDBounds(f.From, f.To)
+	if low != "" {
+		and(`o.id >= $%d`, low)
+	}
+	if after := string(f.After); after != "" && (high == "" || after < high) {
+		high = after
+	}
+	if high != "" {
+		and(`o.id < $%d`, high)
+	}
+	if len(f.Markets) > 0 {
+		and(`o.market = ANY ($%d)`, words(f.Markets))
+	}
+	if len(f.States) > 0 {
+		and(`o.state = ANY ($%d)`, words(f.States))
+	}
+	query := selectOrders
+	if len(where) > 0 {
+		query += `WHERE ` + strings.Join(where, ` AND `)
+	}
+	args = append(args, max(f.Limit, 0))
+	var orders []dispatch.Order
+	err := j.list(ctx, "list orders", func(ctx context.Context, q querier) error {
+		var err error
+		orders, err = all(ctx, q, scanOrder, fmt.Sprintf(`%s ORDER BY o.id DESC LIMIT $%d`, query, len(args)), args...)
+		return err
+	})
+	return orders, err
+}
+
+// words gives named strings as strings, which the driver knows as text[].
+func words[T ~string](list []T) []string {
+	plain := make([]string, len(list))
+	for i, s := range list {
+		plain[i] = string(s)
+	}
+	return plain
+}
+
+// OwnOrders implements store.History.
+func (j *Journal) OwnOrders(ctx context.Context, by dispatch.Actor, since time.Time) ([]dispatch.Order, error) {
+	var party string
+	switch by.Role {
+	case dispatch.RoleRider:
+		party = `o.rider_id`
+	case dispatch.RoleDriver:
+		party = `o.driver_id`
+	default:
+		return nil, nil // no order is another's own
+	}
+	var orders []dispatch.Order
+	err := j.list(ctx, "read own orders", func(ctx context.Context, q querier) error {
+		var err error
+		orders, err = all(ctx, q, scanOrder, selectOrders+`WHERE `+party+` = $1 AND o.closed_at IS NULL
+UNION ALL `+selectOrders+`WHERE `+party+` = $1 AND o.closed_at >= $2
+ORDER BY 1`, by.Sub, store.Micros(since))
+		return err
+	})
+	orders = slices.DeleteFunc(orders, func(o dispatch.Order) bool { return !by.MayRead(&o) })
+	return orders, err
+}
