@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/gateway/wire"
@@ -87,6 +88,29 @@ func (q query) states() ([]dispatch.State, *dispatch.Error) {
 		}
 	}
 	return states, nil
+}
+
+// span reads from and to, market time; zero where they are left out.
+func (q query) span() (from, to time.Time, refused *dispatch.Error) {
+	for _, c := range []struct {
+		name string
+		into *time.Time
+	}{{"from", &from}, {"to", &to}} {
+		v, ok := q[c.name]
+		if !ok {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, v)
+		if err != nil || at.UTC().Year() < 1970 {
+			return from, to, dispatch.Errorf(dispatch.CodeBadRequest, c.name,
+				"must be a time in RFC 3339 of the years 1970 to 9999, such as 2008-05-31T06:10:00.000Z; a + is written %%2B")
+		}
+		*c.into = at.UTC()
+	}
+	if !to.IsZero() && from.After(to) {
+		return from, to, dispatch.Errorf(dispatch.CodeBadRequest, "from", "must not be after to")
+	}
+	return from, to, nil
 }
 
 // place reads lat and lng, both required.

@@ -19,7 +19,7 @@ func (s *Server) orderEndpoints() []endpoint {
 	}
 	return []endpoint{
 		post("/v1/orders", auth.Create, s.postOrder),
-		get("/v1/orders", s.getOrders, "market", "state", "rider_id", "driver_id", "cursor", "limit"),
+		get("/v1/orders", s.getOrders, "market", "state", "rider_id", "driver_id", "from", "to", "cursor", "limit"),
 		get("/v1/orders/{id}", s.getOrder),
 		get("/v1/orders/{id}/events", s.getOrderEvents, "cursor", "limit"),
 		post("/v1/orders/{id}/cancel", auth.Cancel, s.postCancel),
@@ -244,6 +244,9 @@ func (s *Server) orderFilter(c *call) (f dispatch.OrderFilter, none bool, refuse
 		Rider: dispatch.RiderID(ids["rider_id"]), Driver: dispatch.DriverID(ids["driver_id"]),
 	}
 	if f.States, refused = c.query.states(); refused != nil {
+		return f, false, refused
+	}
+	if f.From, f.To, refused = c.query.span(); refused != nil {
 		return f, false, refused
 	}
 	after, refused := c.query.cursor("orders")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/geo"
@@ -159,6 +160,22 @@ func TestServer_getOrders(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a span of time is asked for", func(t *testing.T) {
+		list(t, "dispatcher x", "?from=2008-05-31T08:10:00.5%2B02:00&to=2008-06-01T00:00:00Z")
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		asked := f.filters[len(f.filters)-1]
+		from, to := time.Date(2008, 5, 31, 6, 10, 0, 5e8, time.UTC), time.Date(2008, 6, 1, 0, 0, 0, 0, time.UTC)
+		if asked.From != from || asked.To != to {
+			t.Errorf("asked from %v to %v", asked.From, asked.To)
+		}
+	})
+	t.Run("erased places are an empty list", func(t *testing.T) {
+		f.orders[0].Stops = nil
+		if got := restDo(t, h, "dispatcher x", "GET /v1/orders/"+string(f.orders[0].ID), ""); !strings.Contains(got.raw, `"stops":[]`) {
+			t.Errorf("got %d %s", got.status, got.raw)
+		}
+	})
 	t.Run("pages meet", func(t *testing.T) {
 		var all []string
 		for query := "?limit=2"; query != ""; {

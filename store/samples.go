@@ -45,5 +45,10 @@ func IDBounds(from, to time.Time) (low, high string) {
 	return low, high
 }
 
-// idTime is the part of a UUIDv7 that tells its instant.
-func idTime(t time.Time) string { return dispatch.DeriveID(t)[:13] }
+// idTime is the part of a UUIDv7 that tells its instant, which is none before 1970.
+func idTime(t time.Time) string {
+	if t.Unix() < 0 {
+		t = time.Unix(0, 0)
+	}
+	return dispatch.DeriveID(t)[:13]
+}
