@@ -211,20 +211,9 @@ func (s *Server) URL(database string) string {
 // Database makes an empty database, which is dropped when the test ends, and gives its URL.
 func (s *Server) Database(tb testing.TB) string {
 	tb.Helper()
-	return s.DatabaseFrom(tb, "template0")
-}
-
-// DatabaseFrom makes a database that is a copy of another, to which nobody may be connected; it is dropped when
-// the test ends.
-func (s *Server) DatabaseFrom(tb testing.TB, template string) string {
-	tb.Helper()
-	s.mu.Lock()
-	s.next++
-	name := "t" + strconv.Itoa(s.next)
-	s.mu.Unlock()
-	if err := s.exec(tb.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
-		tb.Fatalf("make database %s: %v", name, err)
-	}
+	url := s.DatabaseForGood(tb)
+	name := url[strings.LastIndexByte(url, '/')+1:]
+	name, _, _ = strings.Cut(name, "?")
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 		defer cancel()
@@ -233,17 +222,23 @@ func (s *Server) DatabaseFrom(tb testing.TB, template string) string {
 			tb.Logf("drop database %s: %v", name, err)
 		}
 	})
+	return url
+}
+
+// DatabaseForGood makes an empty database, which goes with the server, and gives its URL.
+func (s *Server) DatabaseForGood(tb testing.TB) string {
+	tb.Helper()
+	s.mu.Lock()
+	s.next++
+	name := "t" + strconv.Itoa(s.next)
+	s.mu.Unlock()
+	if err := s.exec(tb.Context(), "CREATE DATABASE "+name); err != nil {
+		tb.Fatalf("make database %s: %v", name, err)
+	}
 	return s.URL(name)
 }
 
-// Exec runs a statement in the maintenance database.
-func (s *Server) Exec(tb testing.TB, sql string) {
-	tb.Helper()
-	if err := s.exec(tb.Context(), sql); err != nil {
-		tb.Fatalf("%s: %v", sql, err)
-	}
-}
-
+// exec runs a statement in the maintenance database.
 func (s *Server) exec(ctx context.Context, sql string) error {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
