@@ -23,7 +23,6 @@ import (
 	"github.com/hexfleet/hexfleet/gateway/auth"
 	"github.com/hexfleet/hexfleet/geo/eta"
 	"github.com/hexfleet/hexfleet/store"
-	"github.com/hexfleet/hexfleet/store/sqlite"
 )
 
 // How long a drain may take: sockets first, then the markets; together under the 25 s that the contract
@@ -78,15 +77,11 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 		return nil, fmt.Errorf("secret %s: %w", c.path(), err)
 	}
 	wall := dispatch.Wall{}
-	journal, err := sqlite.Open(ctx, sqlite.Config{Dir: c.DataDir, Wall: wall, Log: log})
+	journal, err := openJournal(ctx, c, markets, log)
 	if err != nil {
 		return nil, err
 	}
 	s.onStop(func() { s.warn("close the store", journal.Close()) })
-	clock, err := marketClock(ctx, journal, wall.Now(), c.TimeScale)
-	if err != nil {
-		return nil, err
-	}
 	conn, err := s.connectBus(c)
 	if err != nil {
 		return nil, err
@@ -96,21 +91,18 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		conn.Collector())
 	s.node = node.New(node.Config{
-		Markets: markets, Store: failStore(journal), Bus: conn, ETA: eta.Default(), Clock: clock, Wall: wall, Log: log, Registry: registry,
+		Markets: markets, Store: failStore(journal), Bus: conn, ETA: eta.Default(), Clock: journal.clock, Wall: wall, Log: log,
+		Registry: registry, Shared: journal.shared, OwnBus: c.NATSURL == "", Patience: journal.patience, Agree: journal.agree,
 	})
 	if err := s.node.Start(ctx); err != nil {
 		return nil, err
 	}
-	s.onStop(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), drainMarkets)
-		defer cancel()
-		s.node.Stop(ctx)
-	})
+	s.onStop(s.stopNode)
 	s.gateway, err = gateway.New(gateway.Config{
-		Orders: failOrders(s.node), History: journal, Positions: s.node, Feed: conn, Board: s.node, Audit: journal,
+		Orders: failOrders(s.node), History: journal, Positions: s.node, Feed: conn, Board: s.node, Audit: journal.audit,
 		Markets: func() dispatch.Markets { return *s.markets.Load() },
-		Auth:    keys, Market: clock, Wall: wall, Log: log, Registry: registry,
-		HideMetrics: c.AdminListen != "", Ready: func() error { return s.ready(journal) },
+		Auth:    keys, Market: journal.clock, Wall: wall, Log: log, Registry: registry,
+		HideMetrics: c.AdminListen != "", Ready: func() error { return s.ready(journal) }, Standing: s.node.Standing,
 		AllowedOrigins: c.AllowedOrigins,
 	})
 	if err != nil {
@@ -125,26 +117,22 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 			return nil, err
 		}
 	}
-	return s, s.serve(c)
+	if err := s.serve(c); err != nil {
+		return nil, err
+	}
+	if journal.shared {
+		// Before the sockets are drained, which takes seconds: another server leads meanwhile, and whoever comes to it
+		// from here is served.
+		s.onStop(s.stopNode)
+	}
+	return s, nil
 }
 
-// marketClock goes on from the stored anchor, or sets a new one.
-func marketClock(ctx context.Context, j store.Journal, now time.Time, scale float64) (*dispatch.MarketClock, error) {
-	old, err := j.Anchor(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the market clock: %w", err)
-	}
-	latest, err := j.Latest(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the market clock: %w", err)
-	}
-	anchor := old.Resume(now, latest, scale)
-	if anchor != old {
-		if err := j.SetAnchor(ctx, anchor); err != nil {
-			return nil, fmt.Errorf("set the market clock: %w", err)
-		}
-	}
-	return dispatch.NewMarketClock(anchor), nil
+// stopNode ends the leading of markets; a second time it has nothing to do.
+func (s *server) stopNode() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainMarkets)
+	defer cancel()
+	s.node.Stop(ctx)
 }
 
 // connectBus starts the NATS in the process, or connects to the one outside.

@@ -15,6 +15,7 @@ import (
 type serveCmd struct {
 	secretFlags
 	Listen         string   `help:"Where to listen; port 0 picks a free one (default: ${default})." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	DatabaseURL    string   `name:"database-url" env:"HEXFLEET_DATABASE_URL" help:"A Postgres database, which several servers may share (default: SQLite in the data dir)." placeholder:"URL"`
 	NATSURL        string   `name:"nats-url" env:"HEXFLEET_NATS_URL" help:"An outside NATS with JetStream (default: one in the process that opens no port)." placeholder:"URL"`
 	Markets        string   `help:"Markets file, GeoJSON (default: sf, nyc and lab, embedded). SIGHUP reads its policies again." placeholder:"FILE"`
 	TimeScale      float64  `help:"Market seconds in a wall second (default: ${default})." default:"1" placeholder:"X"`
@@ -25,7 +26,6 @@ type serveCmd struct {
 	Demo           bool     `help:"Play a moving San Francisco on the server; its data dir is a fresh temporary one unless named."`
 	LogFormat      string   `help:"${enum} (default: ${default})." default:"text" enum:"text,json"`
 
-	DatabaseURL    string   `name:"database-url" env:"HEXFLEET_DATABASE_URL" hidden:""`
 	RedisURL       string   `name:"redis-url" env:"HEXFLEET_REDIS_URL" hidden:""`
 	JWKSURL        string   `name:"jwks-url" env:"HEXFLEET_JWKS_URL" hidden:""`
 	TrustedProxies []string `hidden:""`
@@ -39,6 +39,9 @@ func (c *serveCmd) check() error {
 	if !(c.TimeScale > 0 && c.TimeScale <= dispatch.MaxScale) {
 		return usagef("--time-scale must be more than 0 and at most %d, not %v", dispatch.MaxScale, c.TimeScale)
 	}
+	if err := checkDatabaseURL(c.DatabaseURL); err != nil {
+		return err
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return usagef("--tls-cert and --tls-key go together")
 	}
@@ -51,7 +54,7 @@ func (c *serveCmd) check() error {
 		flag string
 		set  bool
 	}{
-		{"--database-url", c.DatabaseURL != ""}, {"--redis-url", c.RedisURL != ""}, {"--jwks-url", c.JWKSURL != ""},
+		{"--redis-url", c.RedisURL != ""}, {"--jwks-url", c.JWKSURL != ""},
 		{"--trusted-proxies", len(c.TrustedProxies) > 0}, {"--record", c.Record != ""},
 	} {
 		if later.set {
@@ -103,6 +106,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 		case <-hup:
 			s.reload(c.Markets)
 		case err := <-s.failed:
+			return fmt.Errorf("serve: %w", err)
+		case err := <-s.node.Failed():
 			return fmt.Errorf("serve: %w", err)
 		case <-ctx.Done():
 			s.log.Info("draining")
