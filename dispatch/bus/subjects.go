@@ -23,14 +23,21 @@ const (
 
 // EventSubject is where an event is published: by its order, or by its driver when it is of duty.
 func EventSubject(e *dispatch.Event) string {
-	kind, id := "driver", ""
 	switch {
 	case e.Order != nil:
-		kind, id = "order", string(e.Order.ID)
+		return orderSubject(e.Market, e.Order.ID)
 	case e.Duty != nil:
-		id = string(e.Duty.Driver)
+		return driverSubject(e.Market, e.Duty.Driver)
 	}
-	return eventRoot + token(string(e.Market)) + "." + kind + "." + token(id)
+	return driverSubject(e.Market, "")
+}
+
+func orderSubject(m dispatch.MarketID, o dispatch.OrderID) string {
+	return eventRoot + token(string(m)) + ".order." + token(string(o))
+}
+
+func driverSubject(m dispatch.MarketID, d dispatch.DriverID) string {
+	return eventRoot + token(string(m)) + ".driver." + token(string(d))
 }
 
 // NoticeSubject is where a driver's notices are published.
