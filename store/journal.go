@@ -28,6 +28,7 @@ type Journal interface {
 	Duties
 	History
 	Relay
+	Audit
 
 	// Anchor gives the stored anchor of the market clock, the zero Anchor when there is none.
 	Anchor(ctx context.Context) (dispatch.Anchor, error)

@@ -78,6 +78,10 @@ func (j *Journal) commit(ctx context.Context, b *dispatch.Batch, events []eventR
 	defer late.Stop()
 	now := j.wall.Now()
 	return j.write(ctx, j.writes, j.bounds.Write, func(ctx context.Context, conn *pgxpool.Conn) error {
+		audit, err := j.seal(ctx, conn, b, now)
+		if err != nil {
+			return err
+		}
 		pg := conn.Conn().PgConn()
 		w := writer{pipeline: pg.StartPipeline(ctx), rows: j.borrow()}
 		w.stmts, _ = pg.CustomData()[statements].(*prepared)
@@ -85,7 +89,8 @@ func (j *Journal) commit(ctx context.Context, b *dispatch.Batch, events []eventR
 		w.events(b.Market, events, now)
 		w.offers(b.Offers, now)
 		w.answers(b.Answers, now)
-		err := w.run()
+		w.audit(audit)
+		err = w.run()
 		j.lent.Put(w.rows)
 		if _, told := errors.AsType[*pgconn.PgError](err); err != nil && !told {
 			j.stale.add(int32(pg.PID()))

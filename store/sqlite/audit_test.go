@@ -14,8 +14,6 @@ func auditBackend() storetest.Backend {
 	}
 }
 
-func TestJournal_Audit(t *testing.T) { storetest.RunAudit(t, auditBackend()) }
-
 func TestJournal_Audit_tampering(t *testing.T) {
 	storetest.RunTampering(t, auditBackend(), func(t *testing.T, place string, guards bool, query string) error {
 		db := raw(t, place)

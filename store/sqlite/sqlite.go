@@ -59,10 +59,7 @@ type Journal struct {
 	closed bool // guarded by life
 }
 
-var (
-	_ store.Journal = (*Journal)(nil)
-	_ store.Audit   = (*Journal)(nil)
-)
+var _ store.Journal = (*Journal)(nil)
 
 // Open opens the journal of a data directory and brings its tables up to date. The error is one of ErrDir,
 // ErrLocked, ErrDamaged and ErrNewer where the operator can do something about it.

@@ -32,15 +32,6 @@ func aRefusal(sub string) dispatch.AuditEntry {
 	}
 }
 
-// RunAudit runs the sentences of the audit log.
-func RunAudit(t *testing.T, b Backend) {
-	for _, s := range auditTests() {
-		t.Run(s.name, func(t *testing.T) { s.test(t, open(t, b)) })
-	}
-}
-
-func (h *house) audit() store.Audit { return h.Journal.(store.Audit) }
-
 func auditTests() []sentence {
 	return []sentence{
 		{"acts_are_kept_with_their_commit", auditCommit},
@@ -59,7 +50,7 @@ func auditTests() []sentence {
 func (h *house) whole(t *testing.T, chain dispatch.AuditChain) []store.AuditRecord {
 	t.Helper()
 	var all []store.AuditRecord
-	head, err := store.ReadAudit(t.Context(), h.audit(), chain, func(r *store.AuditRecord) error {
+	head, err := store.ReadAudit(t.Context(), h, chain, func(r *store.AuditRecord) error {
 		all = append(all, *r)
 		return nil
 	})
@@ -99,7 +90,7 @@ func auditCommit(t *testing.T, h *house) {
 	if n := len(h.whole(t, dispatch.MarketChain(la))); n != 1 {
 		t.Errorf("the other market's chain has %d records", n)
 	}
-	heads, err := h.audit().AuditHeads(t.Context())
+	heads, err := h.AuditHeads(t.Context())
 	ok(t, "heads", err)
 	var names []string
 	for _, head := range heads {
@@ -135,8 +126,8 @@ func auditDigest(t *testing.T, h *house) {
 	twice := []dispatch.AuditEntry{aRefusal("r1"), aRefusal("r1"), aRefusal("r2"), {
 		Actor: dispatch.By{Role: dispatch.RoleService, Sub: "pos-7"}, Action: "order.assign", Outcome: dispatch.CodeForbidden,
 	}}
-	ok(t, "record", h.audit().Record(t.Context(), dispatch.ChainAccess, twice[:1]))
-	ok(t, "record", h.audit().Record(t.Context(), dispatch.ChainAccess, twice[1:]))
+	ok(t, "record", h.Record(t.Context(), dispatch.ChainAccess, twice[:1]))
+	ok(t, "record", h.Record(t.Context(), dispatch.ChainAccess, twice[1:]))
 	got := h.whole(t, dispatch.ChainAccess)
 	first, again, other := got[0].Actor.Sub, got[1].Actor.Sub, got[2].Actor.Sub
 	if !strings.HasPrefix(first, "sha256:") || first != again || first == other {
@@ -145,7 +136,7 @@ func auditDigest(t *testing.T, h *house) {
 	if got[3].Actor.Sub != "pos-7" {
 		t.Errorf("a service stands there as %q", got[3].Actor.Sub)
 	}
-	known, err := h.audit().AuditActors(t.Context())
+	known, err := h.AuditActors(t.Context())
 	ok(t, "actors", err)
 	driver, _ := strings.CutPrefix(got[0].Object, "driver:")
 	same(t, "actors", known, map[string]dispatch.By{
@@ -157,14 +148,14 @@ func auditDigest(t *testing.T, h *house) {
 
 func auditErase(t *testing.T, h *house) {
 	record := func() {
-		ok(t, "record", h.audit().Record(t.Context(), dispatch.ChainAccess, []dispatch.AuditEntry{aRefusal("r1")}))
+		ok(t, "record", h.Record(t.Context(), dispatch.ChainAccess, []dispatch.AuditEntry{aRefusal("r1")}))
 	}
 	record()
 	for range 2 {
-		ok(t, "erase", h.audit().EraseAuditActor(t.Context(), dispatch.RoleRider, "r1"))
-		ok(t, "erase", h.audit().EraseAuditActor(t.Context(), dispatch.RoleDriver, "d1"))
+		ok(t, "erase", h.EraseAuditActor(t.Context(), dispatch.RoleRider, "r1"))
+		ok(t, "erase", h.EraseAuditActor(t.Context(), dispatch.RoleDriver, "d1"))
 	}
-	known, err := h.audit().AuditActors(t.Context())
+	known, err := h.AuditActors(t.Context())
 	ok(t, "actors", err)
 	same(t, "actors", known, map[string]dispatch.By{})
 	record()
@@ -176,14 +167,14 @@ func auditErase(t *testing.T, h *house) {
 
 func auditRecord(t *testing.T, h *house) {
 	flood := dispatch.AuditEntry{At: wallStart().Add(-time.Minute + 999), Action: "access", Outcome: dispatch.CodeUnauthenticated, Count: 7000}
-	ok(t, "record", h.audit().Record(t.Context(), dispatch.ChainAccess, []dispatch.AuditEntry{flood}))
-	ok(t, "record nothing", h.audit().Record(t.Context(), dispatch.ChainOperator, nil))
+	ok(t, "record", h.Record(t.Context(), dispatch.ChainAccess, []dispatch.AuditEntry{flood}))
+	ok(t, "record nothing", h.Record(t.Context(), dispatch.ChainOperator, nil))
 	got := h.whole(t, dispatch.ChainAccess)[0]
 	got.Hash = [32]byte{}
 	same(t, "record", got, store.AuditRecord{
 		Chain: "access", N: 1, At: flood.At.Truncate(time.Microsecond), Action: "access", Outcome: "unauthenticated", Count: 7000,
 	})
-	heads, err := h.audit().AuditHeads(t.Context())
+	heads, err := h.AuditHeads(t.Context())
 	ok(t, "heads", err)
 	if len(heads) != 1 {
 		t.Errorf("heads %+v", heads)
@@ -199,7 +190,7 @@ func auditRace(t *testing.T, h *house) {
 			for i := range each {
 				e := aRefusal(fmt.Sprint("r", i)) // the same riders, so that they race for a digest too
 				e.RequestID = fmt.Sprint(w, "-", i)
-				if err := h.audit().Record(t.Context(), dispatch.ChainAccess, []dispatch.AuditEntry{e, e}); err != nil {
+				if err := h.Record(t.Context(), dispatch.ChainAccess, []dispatch.AuditEntry{e, e}); err != nil {
 					t.Errorf("record: %v", err)
 				}
 			}
@@ -221,7 +212,7 @@ func auditRace(t *testing.T, h *house) {
 	if n := len(h.whole(t, dispatch.MarketChain(sf))); n != each {
 		t.Errorf("%d records of the market", n)
 	}
-	known, err := h.audit().AuditActors(t.Context())
+	known, err := h.AuditActors(t.Context())
 	ok(t, "actors", err)
 	if len(known) != each+1 {
 		t.Errorf("%d actors, want %d", len(known), each+1)
@@ -233,22 +224,21 @@ func auditPages(t *testing.T, h *house) {
 	for range 5 {
 		entries = append(entries, aRefusal("r1"))
 	}
-	ok(t, "record", h.audit().Record(t.Context(), dispatch.ChainAccess, entries))
+	ok(t, "record", h.Record(t.Context(), dispatch.ChainAccess, entries))
 	before := h.whole(t, dispatch.ChainAccess)
 	h.reopen(t)
-	ok(t, "record", h.audit().Record(t.Context(), dispatch.ChainAccess, entries[:1]))
+	ok(t, "record", h.Record(t.Context(), dispatch.ChainAccess, entries[:1]))
 	if got := h.whole(t, dispatch.ChainAccess); len(got) != 6 {
 		t.Errorf("%d records after a restart", len(got))
 	}
-	page, err := h.audit().AuditRecords(t.Context(), dispatch.ChainAccess, 2, 2)
+	page, err := h.AuditRecords(t.Context(), dispatch.ChainAccess, 2, 2)
 	ok(t, "records", err)
 	same(t, "page", page, before[2:4])
 }
 
 func auditClosed(t *testing.T, h *house) {
-	log := h.audit()
 	ok(t, "close", h.Close())
-	wantCode(t, "record", log.Record(t.Context(), dispatch.ChainAccess, []dispatch.AuditEntry{aRefusal("r1")}), dispatch.CodeUnavailable)
-	_, err := log.AuditHeads(t.Context())
+	wantCode(t, "record", h.Record(t.Context(), dispatch.ChainAccess, []dispatch.AuditEntry{aRefusal("r1")}), dispatch.CodeUnavailable)
+	_, err := h.AuditHeads(t.Context())
 	wantCode(t, "heads", err, dispatch.CodeUnavailable)
 }

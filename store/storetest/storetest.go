@@ -80,6 +80,7 @@ func Run(t *testing.T, b Backend) {
 		{"Answers", answerTests()},
 		{"Duties", dutyTests()},
 		{"Relay", relayTests()},
+		{"Audit", auditTests()},
 		{"House", houseTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {

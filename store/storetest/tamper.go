@@ -48,7 +48,7 @@ func RunTampering(t *testing.T, b Backend, exec func(t *testing.T, place string,
 		t.Run(tampering.name, func(t *testing.T) {
 			h := open(t, b)
 			for range 5 {
-				ok(t, "record", h.audit().Record(t.Context(), dispatch.ChainAccess, []dispatch.AuditEntry{aRefusal("r1")}))
+				ok(t, "record", h.Record(t.Context(), dispatch.ChainAccess, []dispatch.AuditEntry{aRefusal("r1")}))
 			}
 			h.whole(t, dispatch.ChainAccess)
 			if err := exec(t, h.place, true, tampering.queries[0]); err == nil {
@@ -58,7 +58,7 @@ func RunTampering(t *testing.T, b Backend, exec func(t *testing.T, place string,
 			for _, query := range tampering.queries {
 				ok(t, query, exec(t, h.place, false, query))
 			}
-			_, err := store.ReadAudit(t.Context(), h.audit(), dispatch.ChainAccess, func(*store.AuditRecord) error { return nil })
+			_, err := store.ReadAudit(t.Context(), h, dispatch.ChainAccess, func(*store.AuditRecord) error { return nil })
 			fault, found := errors.AsType[*store.AuditFault](err)
 			if !found || fault.N != tampering.n || !strings.Contains(fault.Error(), tampering.what) {
 				t.Errorf("found %v, want entry %d %s", err, tampering.n, tampering.what)
