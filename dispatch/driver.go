@@ -46,6 +46,8 @@ type Driver struct {
 	State DriverState
 	// Orders are the orders it works on, in the order they were assigned.
 	Orders []OrderID
+	// Suspect: its points contradict each other, so that it is given no new offers for now.
+	Suspect bool
 }
 
 // StateOf gives the driver state of the order states a driver works on, worst first; online tells its duty,

@@ -27,7 +27,7 @@ func TestTelemetry_CatchUp(t *testing.T) {
 	driver := onDuty(p, "d1", pickupLat, pickupLng)
 	batch := func(first time.Time, n int, lat float64) (points []object) {
 		for i := range n {
-			points = append(points, point(lat+float64(i)*0.0001, pickupLng, first.Add(time.Duration(i)*100*time.Millisecond)))
+			points = append(points, point(lat+float64(i)*0.00002, pickupLng, first.Add(time.Duration(i)*100*time.Millisecond)))
 		}
 		return points
 	}
@@ -41,28 +41,28 @@ func TestTelemetry_CatchUp(t *testing.T) {
 	send := func(id string, points ...object) object {
 		return object{"type": "telemetry", "id": id, "points": points}
 	}
-	driver.acked(send("100", batch(begin.Add(time.Second), 100, 37.70)...))
-	wantLat("a hundred points", 37.70+0.0099)
+	driver.acked(send("100", batch(begin.Add(time.Second), 100, 37.781)...))
+	wantLat("a hundred points", 37.78298)
 	if _, at := p.fix("d1"); !at.Equal(begin.Add(time.Second + 9900*time.Millisecond)) {
 		t.Errorf("the fix is of %s, the gap began at %s", at, begin)
 	}
-	driver.denied("bad_request", "/points", send("101", batch(begin.Add(12*time.Second), 101, 37.71)...))
-	wantLat("a hundred and one", 37.7099)
+	driver.denied("bad_request", "/points", send("101", batch(begin.Add(12*time.Second), 101, 37.783)...))
+	wantLat("a hundred and one", 37.78298)
 	driver.acked(send("old", point(37.6, pickupLng, begin)))
 	driver.acked(send("same", point(37.6, pickupLng, begin.Add(10900*time.Millisecond))))
-	wantLat("old points", 37.7099)
+	wantLat("old points", 37.78298)
 	driver.acked(send("ahead", point(37.6, pickupLng, p.now().Add(60*time.Second))))
-	wantLat("a point a minute ahead", 37.7099)
+	wantLat("a point a minute ahead", 37.78298)
 	// What is too far ahead in a batch takes nothing else with it.
-	driver.acked(send("mixed", point(37.8, pickupLng, p.now().Add(15*time.Second)),
+	driver.acked(send("mixed", point(37.784, pickupLng, p.now().Add(15*time.Second)),
 		point(37.6, pickupLng, p.now().Add(90*time.Second))))
-	wantLat("a mixed batch", 37.8)
+	wantLat("a mixed batch", 37.784)
 	driver.denied("bad_request", "/points", send("none"))
 
 	// Without an id nothing is answered: the next answer is the next request's.
-	driver.send(object{"type": "telemetry", "points": []object{point(37.81, pickupLng, p.now().Add(20*time.Second))}})
+	driver.send(object{"type": "telemetry", "points": []object{point(37.785, pickupLng, p.now().Add(20*time.Second))}})
 	driver.fence()
-	wantLat("a point without an id", 37.81)
+	wantLat("a point without an id", 37.785)
 }
 
 // TestTelemetry_Post moves a driver whose app is in the background, which may then be offered an order.
@@ -101,10 +101,10 @@ func TestTelemetry_OfAService(t *testing.T) {
 	p := town(t, "")
 	onDuty(p, "d1", pickupLat, pickupLng)
 	service := p.dial(p.token(dispatch.RoleService, "svc"))
-	points := []object{point(37.79, pickupLng, p.now().Add(time.Second))}
+	points := []object{point(37.781, pickupLng, p.now().Add(time.Second))}
 	service.denied("bad_request", "/driver_id", object{"type": "telemetry", "id": "t1", "points": points})
 	service.acked(object{"type": "telemetry", "id": "t2", "driver_id": "d1", "points": points})
-	if lat, _ := p.fix("d1"); lat != 37.79 {
+	if lat, _ := p.fix("d1"); lat != 37.781 {
 		t.Errorf("the driver is at %v", lat)
 	}
 	p.dial(p.token(dispatch.RoleRider, "r1")).denied("forbidden", "", object{"type": "telemetry", "id": "t3", "points": points})

@@ -30,6 +30,7 @@ type member struct {
 	duty   dispatch.Duty
 	offer  dispatch.OfferID
 	orders []*dispatch.Order // in the order they were assigned
+	seen   *sighting         // has its own lock
 }
 
 func newFleet() *fleet {
@@ -38,10 +39,11 @@ func newFleet() *fleet {
 	return f
 }
 
-// reset starts over from the journal.
-func (f *fleet) reset(r dispatch.Recovery) {
+// reset starts over from the journal; it gives the drivers that are neither on duty nor at work any more.
+func (f *fleet) reset(r dispatch.Recovery) (gone []dispatch.DriverID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	before := f.drivers
 	f.drivers = make(map[dispatch.DriverID]*member, len(r.Duties))
 	f.holder = map[dispatch.OrderID]dispatch.DriverID{}
 	f.supply.reset()
@@ -57,6 +59,21 @@ func (f *fleet) reset(r dispatch.Recovery) {
 	for _, o := range r.Offers {
 		f.memberLocked(o.Driver).offer = o.ID
 	}
+	for id, m := range before {
+		if still, ok := f.drivers[id]; ok {
+			still.seen = m.seen
+			continue
+		}
+		f.leaveLocked(id, m)
+		gone = append(gone, id)
+	}
+	return gone
+}
+
+// leaveLocked has a driver that is not of the fleet any more seen no more.
+func (f *fleet) leaveLocked(id dispatch.DriverID, m *member) {
+	m.seen.leave()
+	f.supply.doubt(id, false)
 }
 
 // told follows what was committed; it gives the drivers that are neither on duty nor at work any more.
@@ -101,7 +118,7 @@ func (f *fleet) countLocked(from, to dispatch.State) {
 func (f *fleet) memberLocked(id dispatch.DriverID) *member {
 	m, ok := f.drivers[id]
 	if !ok {
-		m = &member{duty: dispatch.Duty{Driver: id}}
+		m = &member{duty: dispatch.Duty{Driver: id}, seen: &sighting{}}
 		f.drivers[id] = m
 	}
 	return m
@@ -134,6 +151,7 @@ func (f *fleet) orderLocked(o *dispatch.Order) {
 func (f *fleet) sweepLocked(id dispatch.DriverID, gone []dispatch.DriverID) []dispatch.DriverID {
 	if m, ok := f.drivers[id]; ok && !m.duty.Online && len(m.orders) == 0 {
 		delete(f.drivers, id)
+		f.leaveLocked(id, m)
 		gone = append(gone, id)
 	}
 	return gone
@@ -155,7 +173,7 @@ func (f *fleet) get(id dispatch.DriverID) (dispatch.Driver, bool) {
 	if !ok {
 		return dispatch.Driver{}, false
 	}
-	d := dispatch.Driver{Duty: m.duty, State: m.state()}
+	d := dispatch.Driver{Duty: m.duty, State: m.state(), Suspect: m.seen.doubted.Load()}
 	for _, o := range m.orders {
 		d.Orders = append(d.Orders, o.ID)
 	}
@@ -182,15 +200,15 @@ func (f *fleet) count() (orders map[dispatch.State]int, drivers map[dispatch.Dri
 	return maps.Clone(f.open), drivers
 }
 
-// at gives the orders that a driver works on; known is false when its telemetry is of no use here.
-func (f *fleet) at(id dispatch.DriverID) (orders []*dispatch.Order, known bool) {
+// at gives the orders that a driver works on, and where it was seen: nil when its telemetry is of no use here.
+func (f *fleet) at(id dispatch.DriverID) (orders []*dispatch.Order, seen *sighting) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	m, ok := f.drivers[id]
 	if !ok || (!m.duty.Online && len(m.orders) == 0) {
-		return nil, false
+		return nil, nil
 	}
-	return slices.Clone(m.orders), true
+	return slices.Clone(m.orders), m.seen
 }
 
 // members gives every driver on duty or at work, ascending by id.

@@ -45,7 +45,7 @@ func newLeader(s *seat, t *term) *leader {
 	})
 	l.loop = market.NewLoop(market.Config{
 		Market: m, Journal: n.cfg.Store, Finder: &finder{leader: l}, Clock: n.cfg.Clock, Wall: n.cfg.Wall,
-		Told: l.told, Recovered: l.fleet.reset, Supply: l.fleet.supply.hint,
+		Told: l.told, Recovered: l.recovered, Supply: l.fleet.supply.hint,
 		Valid: t.valid, Patience: n.cfg.Patience, Log: n.cfg.Log, Probe: l.probe(),
 	})
 	return l
@@ -103,6 +103,13 @@ func (l *leader) told(t market.Told) {
 	}
 	l.node.metrics.events(l.market.ID, t.Events)
 	l.tally.events(t.Events)
+}
+
+// recovered starts over from the journal.
+func (l *leader) recovered(r dispatch.Recovery) {
+	for _, id := range l.fleet.reset(r) {
+		l.index.Remove(string(id))
+	}
 }
 
 // probe hears the loop's figures for the metrics and the tally.

@@ -8,40 +8,52 @@ import (
 	"github.com/hexfleet/hexfleet/geo"
 )
 
-// maxAhead is how far ahead of the market clock a point's timestamp may lie (contract, duty).
-const maxAhead = 30 * time.Second
-
 // Put offers a driver's points, oldest first, to the index of its market. Points too far ahead, not newer
-// than the last fix, or of a driver that is neither on duty nor at work there, are dropped and counted.
+// than the last fix, too blurred or impossible to reach (sanity.go), or of a driver that is neither on duty nor
+// at work there, are dropped and counted.
 func (n *Node) Put(m dispatch.MarketID, d dispatch.DriverID, fixes []geo.Fix) {
 	l, ok := n.led(m)
 	if !ok {
 		n.metrics.dropped("market", len(fixes))
 		return
 	}
-	orders, known := l.fleet.at(d)
-	if !known {
+	orders, seen := l.fleet.at(d)
+	if seen == nil {
 		n.metrics.dropped("off_duty", len(fixes))
 		return
 	}
 	now := n.cfg.Clock.Now()
-	taken := 0
-	var last geo.Fix
-	for _, fix := range fixes {
-		switch {
-		case fix.At.After(now.Add(maxAhead)):
-			n.metrics.dropped("future", 1)
-		case !l.index.Update(string(d), fix):
-			n.metrics.dropped("stale", 1)
-		default:
-			taken++
-			last = fix
-		}
-	}
-	n.metrics.fixes.Add(float64(taken))
-	if taken > 0 {
+	if last, taken := l.take(d, seen, fixes, now); taken > 0 {
+		n.metrics.fixes.Add(float64(taken))
 		l.tellPosition(now, d, last, orders)
 	}
+}
+
+// take files those points that are believed, and tells how many and the last.
+func (l *leader) take(d dispatch.DriverID, seen *sighting, fixes []geo.Fix, now time.Time) (last geo.Fix, n int) {
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	if seen.gone {
+		l.node.metrics.dropped("off_duty", len(fixes))
+		return last, 0
+	}
+	for i := range fixes {
+		reason := seen.track.judge(&fixes[i], now)
+		if reason == taken && !l.index.Update(string(d), fixes[i]) {
+			reason = droppedStale
+		}
+		if reason != taken {
+			l.node.metrics.dropped(reason, 1)
+			continue
+		}
+		last = fixes[i]
+		n++
+	}
+	if suspect := seen.track.suspect; suspect != seen.doubted.Load() {
+		seen.doubted.Store(suspect)
+		l.fleet.supply.doubt(d, suspect)
+	}
+	return last, n
 }
 
 // tellPosition publishes a driver's fix for the riders it works for.
