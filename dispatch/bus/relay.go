@@ -236,6 +236,9 @@ func (r *Relay) relay(ctx context.Context) error {
 	}
 	r.cursor, r.stored = cursor, cursor
 	r.published.Store(max(r.Published(), cursor))
+	if err := r.survey(ctx); err != nil {
+		return err
+	}
 	for {
 		draining := r.draining()
 		n, err := r.chunk(ctx)
