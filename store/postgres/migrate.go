@@ -36,6 +36,8 @@ func schema(db *sql.DB, release func() error) (*store.Schema, error) {
 
 // openSchema opens the schema. To change it takes the advisory lock first and waits for whoever has it.
 func openSchema(ctx context.Context, cfg *pgx.ConnConfig, change bool) (*store.Schema, error) {
+	cfg = cfg.Copy()
+	cfg.RuntimeParams["timezone"] = "UTC" // the instants of the steps are kept without a zone
 	release := func() error { return nil }
 	if change {
 		lock, err := pgx.ConnectConfig(ctx, cfg)
