@@ -95,6 +95,9 @@ func (c *Core) reopen(cmd *dispatch.Command, o *dispatch.Order) dispatch.Reply {
 	if !dispatch.May(cmd.By.Role, o.State, dispatch.StateSearching) || o.State != dispatch.StateNoDriver {
 		return illegal(o, dispatch.StateSearching)
 	}
+	if len(o.Stops) == 0 {
+		return refuse(dispatch.CodeIllegalTransition, "", "the places of the order were erased")
+	}
 	c.orders[o.ID] = o // it may have been read from the journal
 	c.transition(o, change{to: dispatch.StateSearching, by: cmd.By}, func(o *dispatch.Order) {
 		o.SearchSince = c.now

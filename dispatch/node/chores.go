@@ -41,12 +41,20 @@ func (c *chores) start() {
 	c.wg.Go(func() { c.every(c.node.cfg.Wall, pruneEvery, c.prune) })
 	told := newMinutes(c.node)
 	c.wg.Go(func() { c.every(c.node.cfg.Clock, time.Minute, told.log) })
+	if c.node.cfg.Archive != nil {
+		c.wg.Go(func() { c.every(c.node.cfg.Wall, flushEvery, c.node.samples.flush) })
+		c.wg.Go(func() { c.every(c.node.cfg.Wall, retainEvery, c.untilStop(c.retain)) })
+		c.wg.Go(func() { c.every(c.node.cfg.Wall, eraseEvery, c.untilStop(c.erase)) })
+	}
 }
 
 // stop ends the chores and waits for them. It may be called more than once, and without start.
 func (c *chores) stop() {
 	c.once.Do(func() { close(c.quit) })
 	c.wg.Wait()
+	if c.node.cfg.Archive != nil {
+		c.node.samples.flush(context.Background())
+	}
 }
 
 func (c *chores) every(clock dispatch.Clock, d time.Duration, do func(context.Context)) {
@@ -95,7 +103,7 @@ func (l *leader) order(ctx context.Context, cmd dispatch.Command) {
 	cmd.By, cmd.Market = dispatch.Engine(), l.market.ID
 	ctx, cancel := context.WithTimeout(ctx, choreBudget)
 	defer cancel()
-	log := l.node.cfg.Log.With("market", l.market.ID, "op", cmd.Op, "driver", cmd.Driver, "order", cmd.Order)
+	log := l.node.cfg.Log.With("market", l.market.ID, "op", cmd.Op, "order", cmd.Order) // no driver: logs name nobody
 	if r := l.loop.Do(ctx, l.node.cfg.Wall.Now(), market.Do{Command: cmd}); r.Err != nil {
 		log.Warn("engine refused", "reason", cmd.Reason, "error", r.Err)
 		return

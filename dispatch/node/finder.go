@@ -84,8 +84,12 @@ func (l *leader) trip(ctx context.Context, stops []dispatch.Stop) time.Duration 
 	return sum
 }
 
-// estimate gives the travel times of an assignment by hand; zero where they are not known.
+// estimate gives the travel times of an assignment by hand; zero where they are not known, as of an order whose
+// places were erased.
 func (l *leader) estimate(ctx context.Context, d dispatch.DriverID, o *dispatch.Order) (pickup, trip time.Duration) {
+	if len(o.Stops) == 0 {
+		return 0, 0
+	}
 	if fix, ok := l.index.Get(string(d)); ok {
 		t, err := l.node.cfg.ETA.Matrix(ctx, []geo.LatLng{fix.LatLng}, []geo.LatLng{o.Pickup()})
 		if err == nil {

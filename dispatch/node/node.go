@@ -54,6 +54,10 @@ type Config struct {
 	OwnBus bool
 	// Patience is how long (wall) anyone waits for a store that does not answer; 0: for as long as it takes.
 	Patience time.Duration
+	// Archive keeps samples of trips and the data of people, for as long as Keep says. nil: no samples are kept and
+	// nothing is forgotten.
+	Archive Archive
+	Keep    Keep
 	// Agree is asked each time a market was taken, before it is led: an error means that this node must not lead
 	// at all, and is given by Failed. nil: it may.
 	Agree func(context.Context) error
@@ -72,6 +76,7 @@ type Node struct {
 	lease   *lease
 	metrics *metrics
 	chores  *chores
+	samples *samples
 	duties  chan struct{} // capacity dutiesAtOnce: holds a token for each change of duty under way
 	failed  chan error    // capacity 1: the first is enough
 	quit    chan struct{} // closed by the first Stop
@@ -91,7 +96,7 @@ func New(cfg Config) *Node {
 	for _, m := range cfg.Markets {
 		n.seats[m.ID] = newSeat(n, m)
 	}
-	n.chores = newChores(n)
+	n.chores, n.samples = newChores(n), newSamples(n)
 	cfg.Registry.MustRegister(newStanding(n))
 	return n
 }

@@ -25,6 +25,7 @@ func (n *Node) Put(m dispatch.MarketID, d dispatch.DriverID, fixes []geo.Fix) {
 	now := n.cfg.Clock.Now()
 	if last, taken := l.take(d, seen, fixes, now); taken > 0 {
 		n.metrics.fixes.Add(float64(taken))
+		n.samples.take(m, d, last, orders)
 		l.tellPosition(now, d, last, orders)
 	}
 }
