@@ -207,7 +207,7 @@ func startTraffic(t *testing.T, p *process) *traffic {
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: writers + readers}},
 	}
 	t.Cleanup(l.client.CloseIdleConnections)
-	first := p.order("r1", "first")
+	first := p.made("r1", "first")
 	for w := range writers {
 		l.work.Go(func() {
 			for n := 0; l.pace(); n++ {

@@ -98,9 +98,12 @@ func readClock(ctx context.Context, j store.Journal) (anchor dispatch.Anchor, la
 }
 
 const (
-	// anchorWait is how long a server that is not alone waits for the first one to set the market clock.
-	anchorWait = 5 * time.Second
-	anchorPoll = 50 * time.Millisecond
+	// anchorWait is how long a server that is not alone waits for the first one to set the market clock, and how long
+	// one of another scale waits for what may be the lease of a server that was killed: longer than a lease.
+	anchorWait = dispatch.LeaseFor + time.Second
+	anchorPoll = 100 * time.Millisecond
+	// clockSkew is by how much (wall) the clocks of machines that share a database may differ.
+	clockSkew = 10 * time.Second
 )
 
 // sharedClock gives the market clock of a store that other servers share: there is one for all of them. A server
@@ -108,22 +111,29 @@ const (
 func sharedClock(
 	ctx context.Context, j store.Journal, markets dispatch.Markets, wall dispatch.Clock, scale float64,
 ) (*dispatch.MarketClock, func(context.Context) error, error) {
-	alone, err := takeAll(ctx, j, markets)
-	if err != nil {
-		return nil, nil, err
-	}
-	if alone {
-		if _, err := marketClock(ctx, j, wall.Now(), scale); err != nil {
+	var anchor dispatch.Anchor
+	for deadline := wall.Now().Add(anchorWait); ; {
+		alone, err := takeAll(ctx, j, markets)
+		if err != nil {
 			return nil, nil, err
 		}
-	}
-	anchor, err := awaitAnchor(ctx, j, wall)
-	if err != nil {
-		return nil, nil, err
-	}
-	if anchor.Scale != scale {
-		return nil, nil, fmt.Errorf("the market clock of this database runs at --time-scale %v for another server that "+
-			"lives: start this one with the same, or stop the other first", anchor.Scale)
+		if alone {
+			if err := setClock(ctx, j, wall.Now(), scale); err != nil {
+				return nil, nil, err
+			}
+		}
+		if anchor, err = j.Anchor(ctx); err != nil { // as the store keeps it, for agree
+			return nil, nil, fmt.Errorf("read the market clock: %w", err)
+		}
+		if alone || anchor.Scale == scale {
+			break
+		}
+		if !wall.Now().Before(deadline) {
+			return nil, nil, otherClock(anchor)
+		}
+		if err := pause(ctx, wall, anchorPoll); err != nil {
+			return nil, nil, err
+		}
 	}
 	agree := func(ctx context.Context) error {
 		now, err := j.Anchor(ctx)
@@ -136,6 +146,22 @@ func sharedClock(
 		return nil
 	}
 	return dispatch.NewMarketClock(anchor), agree, nil
+}
+
+// setClock sets a new anchor when the stored one cannot go on. A market clock that is behind what was told by no more
+// than the machines' clocks may differ does: a market's time never goes back whatever the clock shows, and servers
+// that stand by have that anchor.
+func setClock(ctx context.Context, j store.Journal, now time.Time, scale float64) error {
+	old, latest, err := readClock(ctx, j)
+	if err != nil {
+		return err
+	}
+	behind := time.Duration(float64(clockSkew) * scale)
+	if old.Scale == scale && latest.Sub(old.At(now)) <= behind {
+		return nil
+	}
+	_, err = marketClock(ctx, j, now, scale)
+	return err
 }
 
 // takeAll tries to take every market; it tells whether it could: no other server lives then that leads any. The
@@ -153,25 +179,22 @@ func takeAll(ctx context.Context, j store.Leads, markets dispatch.Markets) (bool
 	return true, nil
 }
 
-// awaitAnchor reads the anchor as the store keeps it.
-func awaitAnchor(ctx context.Context, j store.Journal, wall dispatch.Clock) (dispatch.Anchor, error) {
-	for deadline := wall.Now().Add(anchorWait); ; {
-		anchor, err := j.Anchor(ctx)
-		if err != nil {
-			return anchor, fmt.Errorf("read the market clock: %w", err)
-		}
-		if anchor.Scale != 0 {
-			return anchor, nil
-		}
-		if !wall.Now().Before(deadline) {
-			return anchor, errors.New("another server leads markets of this database and has set no market clock: start again")
-		}
-		fire, free := wall.After(wall.Now().Add(anchorPoll))
-		select {
-		case <-fire:
-		case <-ctx.Done():
-			free()
-			return anchor, ctx.Err()
-		}
+// otherClock is the refusal of a server whose clock cannot be the one that others have.
+func otherClock(anchor dispatch.Anchor) error {
+	if anchor.Scale == 0 {
+		return errors.New("another server leads markets of this database and has set no market clock: start again")
+	}
+	return fmt.Errorf("the market clock of this database runs at --time-scale %v for another server that lives: "+
+		"start this one with the same, or stop the other first", anchor.Scale)
+}
+
+func pause(ctx context.Context, wall dispatch.Clock, d time.Duration) error {
+	fire, free := wall.After(wall.Now().Add(d))
+	defer free()
+	select {
+	case <-fire:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

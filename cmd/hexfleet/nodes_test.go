@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -89,6 +90,27 @@ func (p *process) resume() {
 	}
 }
 
+// acknowledged creates an order and gives the body of its 201. It asks again as a client does: on a busy machine a
+// database may be slow for a moment.
+func (p *process) acknowledged(rider, key string) (body string) {
+	p.t.Helper()
+	until(p.t, key+" is acknowledged", func() (ok bool) {
+		body, ok = order(p, p.token(dispatch.RoleRider, rider), key)
+		return ok
+	})
+	return body
+}
+
+// made is acknowledged, for the id.
+func (p *process) made(rider, key string) string {
+	p.t.Helper()
+	var o struct{ ID string }
+	if err := json.Unmarshal([]byte(p.acknowledged(rider, key)), &o); err != nil {
+		p.t.Fatal(err)
+	}
+	return o.ID
+}
+
 // orders reads all orders, by id.
 func (p *process) orders() map[string]object {
 	p.t.Helper()
@@ -128,7 +150,7 @@ func TestServe_SharesADatabase(t *testing.T) {
 		t.Parallel()
 		c := onPostgres(t, s)
 		p := c.join()
-		id := p.order("r1", "k1")
+		id := p.made("r1", "k1")
 		if code, _ := p.terminate(); code != exitDone {
 			t.Errorf("exit %d", code)
 		}
@@ -136,7 +158,7 @@ func TestServe_SharesADatabase(t *testing.T) {
 		if !c.stands(q, "leads") {
 			t.Error("it does not lead at once what the last one gave back")
 		}
-		if again := q.order("r1", "k1"); again != id {
+		if again := q.made("r1", "k1"); again != id {
 			t.Errorf("the same key made %s and %s", id, again)
 		}
 	})
@@ -159,13 +181,7 @@ func takesOver(t *testing.T, c *cluster, end func(*process)) {
 	a, b := c.pair()
 	rider := b.dial(b.token(dispatch.RoleRider, "r1"))
 	told := map[string]string{} // key -> the body of the 201
-	create := func(p *process, key string) string {
-		body, ok := order(p, p.token(dispatch.RoleRider, "r1"), key)
-		if !ok {
-			t.Fatalf("%s was not acknowledged", key)
-		}
-		return body
-	}
+	create := func(p *process, key string) string { return p.acknowledged("r1", key) }
 	for i := range 20 {
 		key := fmt.Sprintf("k%d", i)
 		told[key] = create(a, key)
@@ -236,7 +252,7 @@ func TestServe_RefusesDatabases(t *testing.T) {
 		s := pgtest.Start(t, pgtest.Options{NoSync: true, Password: "geh/eim-0815"})
 		c := onPostgres(t, s)
 		p := c.join()
-		p.order("r1", "k1")
+		p.made("r1", "k1")
 		if code, _ := p.terminate(); code != exitDone {
 			t.Errorf("exit %d", code)
 		}
@@ -266,7 +282,7 @@ func TestServe_PausedLeader(t *testing.T) {
 	t.Parallel()
 	c := onPostgres(t, pgtest.Start(t, pgtest.Options{NoSync: true}))
 	a, b := c.pair()
-	before := a.order("r0", "k")
+	before := a.made("r0", "k")
 	const sockets, each, calls = 9, 100, 100
 	riders := make([]*sock, sockets)
 	for i := range riders {
@@ -286,7 +302,7 @@ func TestServe_PausedLeader(t *testing.T) {
 		conn.send(a.token(dispatch.RoleRider, "caller"), fmt.Sprintf("late-call-%d", i))
 	}
 	c.takeover(b, began)
-	own := []string{before, b.order("r1", "meanwhile")}
+	own := []string{before, b.made("r1", "meanwhile")}
 	a.resume()
 	codes := map[string]int{}
 	for _, r := range riders {
@@ -304,7 +320,7 @@ func TestServe_PausedLeader(t *testing.T) {
 	t.Logf("%d late writes, answered %v", sockets*each+calls, codes)
 	c.wantStanding(a, "stands_by")
 	c.wantStanding(b, "leads")
-	own = append(own, b.order("r1", "after"))
+	own = append(own, b.made("r1", "after"))
 	var found []string
 	for id := range b.orders() {
 		found = append(found, id)
@@ -315,7 +331,7 @@ func TestServe_PausedLeader(t *testing.T) {
 		t.Errorf("orders (-want +got):\n%s", diff)
 	}
 	// The keys that were refused are free: whoever repeats them where the market is led is served.
-	if id := b.order("caller", "late-call-0"); id == "" {
+	if id := b.made("caller", "late-call-0"); id == "" {
 		t.Error("a repeated key was not served")
 	}
 	checkHistories(t, b, b.staff(), len(own)+1)

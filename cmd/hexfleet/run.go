@@ -30,6 +30,8 @@ import (
 const (
 	drainSockets = 15 * time.Second
 	drainMarkets = 5 * time.Second
+	// drainStore is for a store that hangs: it is left behind then.
+	drainStore = 2 * time.Second
 )
 
 // readHeaderTimeout bounds how long a connection may take to say what it wants.
@@ -81,7 +83,7 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 	if err != nil {
 		return nil, err
 	}
-	s.onStop(func() { s.warn("close the store", journal.Close()) })
+	s.onStop(func() { s.closeStore(journal) })
 	conn, err := s.connectBus(c)
 	if err != nil {
 		return nil, err
@@ -126,6 +128,20 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 		s.onStop(s.stopNode)
 	}
 	return s, nil
+}
+
+// closeStore waits for the store, but not for ever.
+func (s *server) closeStore(j store.Journal) {
+	closed := make(chan error, 1)
+	go func() { closed <- j.Close() }()
+	timer := time.NewTimer(drainStore)
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		s.warn("close the store", err)
+	case <-timer.C:
+		s.log.Warn("the store does not close; it is left as it is", "after", drainStore)
+	}
 }
 
 // stopNode ends the leading of markets; a second time it has nothing to do.

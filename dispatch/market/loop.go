@@ -130,6 +130,8 @@ type Loop struct {
 	calm func()
 	// suspended: an outage is on.
 	suspended bool
+	// reloaded: the policy has changed and the core does not know.
+	reloaded bool
 	// stopping: Stop was called; over fires when the store has been waited for long enough, free releases it.
 	stopping bool
 	over     <-chan time.Time

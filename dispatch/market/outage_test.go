@@ -110,6 +110,33 @@ func TestLoop_suspend(t *testing.T) {
 			b.loop.Stop()
 		})
 	})
+	t.Run("keeps_nobody_waiting_with_a_new_policy", func(t *testing.T) {
+		for _, what := range []fault{faultIn, faultOut} {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.cfg.Patience = testPatience
+				b.journal.fault = func(n int, _ *dispatch.Batch) fault {
+					b.journal.setAway(n == 1)
+					return nth(1, what)(n, nil)
+				}
+				b.start()
+				b.ask(t.Context(), create("o1", ""))
+				after(time.Second)
+				p := dispatch.DefaultPolicy()
+				p.SearchTimeout = time.Second
+				b.loop.Reload(p)
+				b.journal.setAway(false)
+				after(2 * retryEvery)
+				b.wantOK(b.ask(t.Context(), create("o2", "")))
+				b.clock.Advance(time.Second)
+				synctest.Wait()
+				if !b.was("o2/2 no_driver") {
+					t.Errorf("history: %v", b.history())
+				}
+				b.loop.Stop()
+			})
+		}
+	})
 	t.Run("comes_again_after_it_was_over", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := impatient(t)

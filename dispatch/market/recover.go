@@ -25,7 +25,7 @@ func (l *Loop) restart(ctx context.Context, lease dispatch.Lease, read time.Time
 
 // begin starts a core.
 func (l *Loop) begin(lease dispatch.Lease, r dispatch.Recovery, read time.Time) {
-	l.lease, l.facts = lease, read
+	l.lease, l.facts, l.reloaded = lease, read, false
 	l.core = NewCore(l.cfg.Market.ID, l.cfg.Market.Policy, r)
 	l.found = make(chan Candidates, 1)
 	l.forming = nil
@@ -64,6 +64,10 @@ func (l *Loop) settle(err error) bool {
 		// Only the acknowledgement was lost. The core stands as it is.
 		l.lease = lease
 		l.resume()
+		if l.reloaded {
+			l.step(Reload{Policy: l.cfg.Market.Policy}, nil)
+		}
+		l.reloaded = false
 		return l.release(g)
 	}
 	if lease.Batch != g.batch.Batch {
@@ -154,7 +158,7 @@ func (l *Loop) refuse(g *group) {
 // retake takes the market again, however long the store is away, and gives a wall instant after that; false when
 // the loop is over: it is told to stop, its lease has run out, or another leads.
 func (l *Loop) retake() (_ dispatch.Lease, read time.Time, ok bool) {
-	for {
+	for tries := 1; ; tries++ {
 		lease, err := ask(l, func(ctx context.Context) (dispatch.Lease, error) {
 			return l.cfg.Journal.Lead(ctx, l.cfg.Market.ID)
 		})
@@ -165,7 +169,9 @@ func (l *Loop) retake() (_ dispatch.Lease, read time.Time, ok bool) {
 			l.cfg.Log.Warn("market is led by another node", "market", l.cfg.Market.ID)
 			return dispatch.Lease{}, time.Time{}, false
 		}
-		l.cfg.Log.Warn("store is away", "market", l.cfg.Market.ID, "error", err)
+		if tries == 1 {
+			l.cfg.Log.Warn("market cannot be taken again, trying on", "market", l.cfg.Market.ID, "error", err)
+		}
 		if !l.pause() {
 			return dispatch.Lease{}, time.Time{}, false
 		}
@@ -199,6 +205,8 @@ func ask[T any](l *Loop, question func(context.Context) (T, error)) (T, error) {
 			return r.value, r.err
 		case <-l.late:
 			l.suspend()
+		case p := <-l.reload:
+			l.cfg.Market.Policy, l.reloaded = p, true
 		case <-ctx.Done():
 			return *new(T), ctx.Err()
 		case <-quit:
@@ -224,6 +232,8 @@ func (l *Loop) pause() bool {
 			return l.cfg.Valid()
 		case <-l.late:
 			l.suspend()
+		case p := <-l.reload:
+			l.cfg.Market.Policy, l.reloaded = p, true
 		case <-l.quit:
 			return false
 		}

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -37,7 +36,8 @@ type term struct {
 	ended chan struct{} // closed by the lease's goroutine, a moment after the end at the latest
 }
 
-// valid tells whether it goes on, on a clock that runs on while the process is paused. It stays false.
+// valid tells whether it goes on. The monotonic clock runs on while the process is paused, and the wall clock, which
+// may be set, also over the sleep of a whole machine: either can end a term. It stays false.
 func (t *term) valid() bool {
 	select {
 	case <-t.ended:
@@ -45,7 +45,7 @@ func (t *term) valid() bool {
 	default:
 		now := t.wall.Now()
 		until := t.until.Load()
-		return until == nil || now.Before(*until)
+		return until == nil || now.Before(*until) && now.Round(0).Before(until.Round(0))
 	}
 }
 
@@ -53,7 +53,7 @@ func (t *term) valid() bool {
 type leaseConfig struct {
 	store    Leases
 	wall     dispatch.Clock
-	patience time.Duration
+	patience time.Duration // renewFor when it is 0
 	log      *slog.Logger
 	lapsed   func() // told that a term has ended by itself
 }
@@ -66,7 +66,7 @@ type lease struct {
 	quit chan struct{}
 	stop sync.Once
 	work sync.WaitGroup
-	// away: the last renewal failed, or takes longer than patience.
+	// away: the last renewal failed, or takes longer than patience. Written by the goroutine.
 	away atomic.Bool
 
 	mu      sync.Mutex
@@ -75,6 +75,9 @@ type lease struct {
 }
 
 func newLease(cfg leaseConfig) *lease {
+	if cfg.patience <= 0 {
+		cfg.patience = renewFor
+	}
 	return &lease{cfg: cfg, quit: make(chan struct{}), changed: make(chan struct{})}
 }
 
@@ -156,7 +159,7 @@ func (l *lease) run(next time.Time) {
 	for {
 		wake := next
 		if answer != nil {
-			wake = sent.Add(max(l.cfg.patience, time.Millisecond))
+			wake = sent.Add(l.cfg.patience)
 			if l.away.Load() {
 				wake = sent.Add(2 * renewFor) // it answers before
 			}
@@ -180,7 +183,7 @@ func (l *lease) run(next time.Time) {
 			}
 			switch {
 			case answer != nil && now.Sub(sent) >= l.cfg.patience:
-				l.away.Store(true)
+				l.lost(nil)
 			case answer == nil && !now.Before(next):
 				sent, answer = now, l.renew(ctx)
 			}
@@ -202,14 +205,20 @@ func (l *lease) renew(ctx context.Context) chan error {
 
 // answered takes a renewal's outcome and gives when the next one is due.
 func (l *lease) answered(sent time.Time, err error) time.Time {
-	if err == nil {
-		l.away.Store(false)
-		l.renewed(sent)
-		return sent.Add(dispatch.RenewEvery)
+	if err != nil {
+		l.lost(err)
+		return l.cfg.wall.Now().Add(renewAgain)
 	}
-	if !errors.Is(err, context.Canceled) {
-		l.cfg.log.Warn("lease not renewed", "error", err)
+	if l.away.Swap(false) {
+		l.cfg.log.Info("lease is renewed again")
 	}
-	l.away.Store(true)
-	return l.cfg.wall.Now().Add(renewAgain)
+	l.renewed(sent)
+	return sent.Add(dispatch.RenewEvery)
+}
+
+// lost notes that a renewal failed, or is not answered.
+func (l *lease) lost(err error) {
+	if !l.away.Swap(true) {
+		l.cfg.log.Warn("lease is not renewed", "error", err)
+	}
 }

@@ -79,6 +79,7 @@ type Node struct {
 	samples *samples
 	duties  chan struct{} // capacity dutiesAtOnce: holds a token for each change of duty under way
 	failed  chan error    // capacity 1: the first is enough
+	warned  sync.Once     // of a bus that nobody else hears
 	quit    chan struct{} // closed by the first Stop
 	stop    sync.Once
 	work    sync.WaitGroup // the seats' goroutines
@@ -144,6 +145,8 @@ func (n *Node) Stop(ctx context.Context) {
 	if !n.cfg.Shared {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewFor)
+	defer cancel()
 	if err := n.cfg.Store.Resign(ctx); err != nil {
 		n.cfg.Log.Warn("leases not given up: they run out", "after", dispatch.LeaseFor, "error", err)
 	}
@@ -171,8 +174,10 @@ func (n *Node) agree(ctx context.Context) error {
 func (n *Node) standBy(m dispatch.MarketID) {
 	n.cfg.Log.Info("standing by: another node leads the market", "market", m)
 	if n.cfg.OwnBus {
-		n.cfg.Log.Warn("events of a market that another node leads reach this node's sockets only over a NATS that both "+
-			"use: name one with --nats-url", "market", m)
+		n.warned.Do(func() {
+			n.cfg.Log.Warn("events of a market that another node leads reach this node's sockets only over a NATS that both " +
+				"use, else once it takes over: name one with --nats-url")
+		})
 	}
 }
 
@@ -243,21 +248,11 @@ func notLed(m dispatch.MarketID) *dispatch.Error {
 	return dispatch.Unavailable("market "+string(m)+" is not led here", nil)
 }
 
-// refuse tells why a command is not worth a look into the store, nil when it is: while the store does not answer
-// nobody waits for it, or those who do would pile up.
-func (n *Node) refuse(m dispatch.MarketID) *dispatch.Error {
-	l, led := n.led(m)
-	if n.lease.away.Load() || led && l.loop.Suspended() {
-		return dispatch.Unavailable("the store does not answer at present", nil)
-	}
-	return nil
-}
-
 // Do judges one command at its market's leader. A repeat of an idempotency key is given the first answer, also
 // when another node leads.
 func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
-	if refused := n.refuse(c.Market); refused != nil {
-		return dispatch.Reply{Err: refused}
+	if l, ok := n.led(c.Market); ok && l.loop.Suspended() { // what it may have under the key cannot be looked up
+		return dispatch.Reply{Err: dispatch.Unavailable("the store does not answer at present", nil)}
 	}
 	if c.Op == dispatch.OpDuty {
 		select {

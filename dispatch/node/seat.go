@@ -76,6 +76,9 @@ func (s *seat) take(ctx context.Context) error {
 		return err
 	}
 	s.leader.Store(l)
+	if p := *s.policy.Load(); p != l.market.Policy { // reloaded meanwhile
+		l.loop.Reload(p)
+	}
 	return nil
 }
 
@@ -90,13 +93,16 @@ func (s *seat) run(quit <-chan struct{}) {
 		case <-ctx.Done():
 		}
 	}()
+	told := false // that it does not succeed
 	for s.lead(quit) && s.wait(quit) {
 		ctx, cancel := context.WithTimeout(ctx, tryFor)
 		err := s.try(ctx)
 		cancel()
-		if err != nil && !errors.Is(err, dispatch.ErrHeld) && !errors.Is(err, context.Canceled) {
-			s.node.cfg.Log.Warn("market not taken", "market", s.market.ID, "error", err)
+		failed := err != nil && !errors.Is(err, dispatch.ErrHeld) && !errors.Is(err, context.Canceled)
+		if failed && !told {
+			s.node.cfg.Log.Warn("market not taken, trying on", "market", s.market.ID, "error", err)
 		}
+		told = failed
 	}
 }
 
