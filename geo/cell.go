@@ -53,6 +53,14 @@ func (c Cell) String() string { return h3.Cell(c).String() }
 // faces, so no edge on it is longer than on them.
 func CellReach(resolution int) Meters { return flatEdge(resolution) }
 
+// CellCore is a distance within which of its centre every place belongs to a cell of a resolution: a hexagon's inner
+// circle on the solid's faces, drawn to the sphere where that shortens most (bound.go, fact 1: the corners).
+func CellCore(resolution int) Meters {
+	const hair = 1 - 1e-6 // H3 rounds
+	cos := math.Cos(maxFaceAngle)
+	return flatEdge(resolution) * Meters(math.Sqrt(3)/2*cos*cos*hair)
+}
+
 // ring gives the cells at grid distance k, in no order; k = 0 is the cell itself. It gives nothing when a
 // pentagon is in the way.
 func (c cell) ring(k int) ([]h3.Cell, bool) {
