@@ -130,14 +130,16 @@ WITH standing AS (
         (SELECT o.market FROM orders o WHERE o.driver_id = d.id AND o.closed_at IS NULL AND o.market <> a.market
             LIMIT 1) AS working,
         CASE WHEN abs($3::bigint - d.claimed_at) < $4::bigint THEN d.claim_market END AS claimed
-    FROM unnest($1::text[], $2::text[]) AS a (id, market) JOIN drivers d ON d.id = a.id),
+    FROM unnest($1::text[], $2::text[]) AS a (id, market),
+        LATERAL (SELECT * FROM drivers e WHERE e.id = a.id LIMIT 1) AS d),
 judged AS (
     SELECT id, version, market, duty IS NOT NULL AS busy,
         CASE WHEN duty = market THEN NULL ELSE coalesce(duty, working, nullif(claimed, market)) END AS held
     FROM standing),
 made AS (
-    UPDATE drivers d SET claim_market = j.market, claimed_at = $3::bigint FROM judged j
-    WHERE d.id = j.id AND j.held IS NULL AND NOT j.busy)
+    INSERT INTO drivers (id, claim_market, claimed_at)
+    SELECT id, market, $3::bigint FROM judged WHERE held IS NULL AND NOT busy
+    ON CONFLICT (id) DO UPDATE SET claim_market = excluded.claim_market, claimed_at = excluded.claimed_at)
 SELECT id, version, held FROM judged`
 )
 

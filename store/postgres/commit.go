@@ -26,8 +26,7 @@ const (
 	stmtEvents
 	stmtNewOrders
 	stmtOrders
-	stmtOnline
-	stmtOffline
+	stmtDuties
 	stmtOffers
 	stmtAnswers
 	stmtCount
@@ -46,7 +45,7 @@ func prepare(ctx context.Context, conn *pgconn.PgConn) error {
 	var p prepared
 	for i, sql := range [stmtCount]string{
 		stmtFence: fence, stmtEvents: insertEvents, stmtNewOrders: insertOrders, stmtOrders: updateOrders,
-		stmtOnline: online, stmtOffline: offline, stmtOffers: putOffers, stmtAnswers: putAnswers,
+		stmtDuties: putDuties, stmtOffers: putOffers, stmtAnswers: putAnswers,
 	} {
 		var err error
 		if p[i], err = conn.Prepare(ctx, fmt.Sprint("journal_", i), sql, nil); err != nil {

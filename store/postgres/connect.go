@@ -93,13 +93,11 @@ func application(node string) string { return "hexfleet " + node }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(max(d.Milliseconds(), 1), 10) }
 
-// writing is for commits and claims: of few rows each, all found by an index. The planner, who sees empty tables at
-// first, would plan once to read them from end to end, and stay with that while they grow.
+// writing is for commits and claims: of few rows each, all found by their keys. Plans are made once, while the tables
+// may still be empty and reading them from end to end seems cheap.
 func (j *Journal) writing(base *pgxpool.Config, durable string) *pgxpool.Config {
 	cfg := j.session(base, maxWrites)
-	for _, name := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan"} {
-		cfg.ConnConfig.RuntimeParams[name] = "off"
-	}
+	cfg.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
 	cfg.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	cfg.ConnConfig.RuntimeParams["synchronous_commit"] = durable
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = milliseconds(j.bounds.Write)

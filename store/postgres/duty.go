@@ -10,51 +10,35 @@ import (
 	"github.com/hexfleet/hexfleet/store"
 )
 
-// online takes drivers on duty, or changes their duty, unless one is on duty in another market or another market's
-// claim stands: a claim that ran out before its driver.online was committed may have been followed by one elsewhere.
-// $3 is the wall instant after which a claim stands.
-const online = `
+// putDuties takes drivers on duty, changes their duty or frees them. One is not taken on duty while it is so in another
+// market or another market's claim stands: a claim that ran out before its driver.online was committed may have been
+// followed by one elsewhere. It is freed in its own market alone; one on duty has no claim to forget. $3 is the wall
+// instant after which a claim stands.
+const putDuties = `
 WITH stood AS (
     INSERT INTO drivers AS d (market, id, version, online, vehicle_class, capacity, tags, since)
     SELECT $1::text, n.* FROM unnest($4::text[], $5::bigint[], $6::boolean[], $7::text[], $8::bigint[], $9::text[],
         $10::bigint[]) AS n (id, version, online, vehicle_class, capacity, tags, since)
-    WHERE n.version = 1 OR EXISTS (SELECT FROM drivers e WHERE e.id = n.id)
+    WHERE n.version = 1 AND n.online OR (SELECT true FROM drivers e WHERE e.id = n.id)
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, market = excluded.market, online = excluded.online,
         vehicle_class = excluded.vehicle_class, capacity = excluded.capacity, tags = excluded.tags,
-        since = excluded.since, claim_market = NULL, claimed_at = NULL
-    WHERE d.version = excluded.version - 1 AND (NOT d.online OR d.market = excluded.market)
-        AND (d.claim_market IS NULL OR d.claim_market = excluded.market OR d.claimed_at <= $3::bigint)
-    RETURNING 1)
-SELECT journal_all('duties', (SELECT count(*) FROM stood), $2::bigint)`
-
-// offline frees drivers; one on duty has no claim to forget.
-const offline = `
-WITH stood AS (
-    UPDATE drivers d SET version = n.version, online = n.online, vehicle_class = n.vehicle_class,
-        capacity = n.capacity, tags = n.tags, since = n.since
-    FROM unnest($3::text[], $4::bigint[], $5::boolean[], $6::text[], $7::bigint[], $8::text[], $9::bigint[])
-        AS n (id, version, online, vehicle_class, capacity, tags, since)
-    WHERE d.id = n.id AND d.version = n.version - 1 AND d.market = $1::text
+        since = excluded.since, claim_market = CASE WHEN NOT excluded.online THEN d.claim_market END,
+        claimed_at = CASE WHEN NOT excluded.online THEN d.claimed_at END
+    WHERE d.version = excluded.version - 1 AND (d.market = excluded.market OR excluded.online AND NOT d.online)
+        AND (NOT excluded.online
+            OR d.claim_market IS NULL OR d.claim_market = excluded.market OR d.claimed_at <= $3::bigint)
     RETURNING 1)
 SELECT journal_all('duties', (SELECT count(*) FROM stood), $2::bigint)`
 
 // duties writes the rows of the drivers whose duty events are about.
 func (w *writer) duties(m dispatch.MarketID, events []eventRow, now time.Time) {
 	for i := range events {
-		if d := events[i].event.Duty; d != nil && d.Online {
+		if d := events[i].event.Duty; d != nil {
 			w.duty(d)
 		}
 	}
 	if n := w.rows.n; n > 0 {
-		w.send(stmtOnline, string(m), int64(n), store.Micros(now.Add(-store.ClaimFor)))
-	}
-	for i := range events {
-		if d := events[i].event.Duty; d != nil && !d.Online {
-			w.duty(d)
-		}
-	}
-	if n := w.rows.n; n > 0 {
-		w.send(stmtOffline, string(m), int64(n))
+		w.send(stmtDuties, string(m), int64(n), store.Micros(now.Add(-store.ClaimFor)))
 	}
 }
 

@@ -19,24 +19,27 @@ SELECT $1::text, * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[],
     $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::bigint[],
     $16::bigint[], $17::text[], $18::text[], $19::text[], $20::bigint[])`
 
-// updateOrders takes orders from the version before. What an order is of (its market, kind, rider, time of request
-// and places) never changes; a batch that says otherwise finds no row.
+// updateOrders takes orders to their next version. It upserts, because the order is then found by its key whatever the
+// planner thinks of the table; one that is not there would begin above version 1, which the tables refuse, and so they
+// do when a batch says that the order is of another market, kind, rider or time of request. Its places are compared
+// here.
 const updateOrders = `
 WITH stood AS (
-    UPDATE orders o SET state = n.state, version = n.version, driver_id = n.driver_id,
-        vehicle_class = n.vehicle_class, next_stop = n.next_stop, pickup_at = n.pickup_at, pickup_eta = n.pickup_eta,
-        dropoff_eta = n.dropoff_eta, cancelled_by = n.cancelled_by, reason = n.reason, search_since = n.search_since,
-        changed_at = n.changed_at, bars = n.bars, priority = n.priority, closed_at = n.closed_at
-    FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[],
-        $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::bigint[],
-        $17::bigint[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[])
-        AS n (state, version, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta, cancelled_by,
-            reason, search_since, changed_at, bars, priority, closed_at, id, kind, rider_id, requested_at, stops)
-    WHERE o.id = n.id AND o.version = n.version - 1 AND o.market = $1 AND o.kind = n.kind AND o.rider_id = n.rider_id
-        AND o.requested_at = n.requested_at
-        AND EXISTS (SELECT FROM order_places p WHERE p.order_id = n.id AND p.stops = n.stops)
-    RETURNING 1)
-SELECT journal_all('orders', (SELECT count(*) FROM stood), $2::bigint)`
+    INSERT INTO orders (market, state, version, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta,
+        dropoff_eta, cancelled_by, reason, search_since, changed_at, bars, priority, closed_at, id, kind, rider_id,
+        requested_at)
+    SELECT $1::text, * FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
+        $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[],
+        $16::bigint[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::bigint[])
+    ON CONFLICT (id) DO UPDATE SET market = excluded.market, state = excluded.state, version = excluded.version,
+        driver_id = excluded.driver_id, vehicle_class = excluded.vehicle_class, next_stop = excluded.next_stop,
+        pickup_at = excluded.pickup_at, pickup_eta = excluded.pickup_eta, dropoff_eta = excluded.dropoff_eta,
+        cancelled_by = excluded.cancelled_by, reason = excluded.reason, search_since = excluded.search_since,
+        changed_at = excluded.changed_at, bars = excluded.bars, priority = excluded.priority,
+        closed_at = excluded.closed_at, kind = excluded.kind, rider_id = excluded.rider_id,
+        requested_at = excluded.requested_at)
+SELECT journal_all('orders', count(*), $2::bigint) FROM unnest($18::text[], $22::text[]) AS n (id, stops)
+WHERE (SELECT p.stops FROM order_places p WHERE p.order_id = n.id) = n.stops`
 
 // orders writes the rows of the orders that events are about: first those that begin.
 func (w *writer) orders(m dispatch.MarketID, events []eventRow) {
