@@ -125,7 +125,10 @@ func (v *view) Commit(ctx context.Context, b *dispatch.Batch) error {
 	return err
 }
 
+// Answer is bounded, as the reads of every store are that may be away.
 func (v *view) Answer(ctx context.Context, sub, key string) (dispatch.Answer, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
 	if err := v.reach(ctx); err != nil {
 		return dispatch.Answer{}, false, err
 	}
