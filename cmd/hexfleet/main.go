@@ -44,6 +44,8 @@ type commands struct {
 	Load    loadCmd    `cmd:"" help:"Play drivers and riders against a running server and check every promise they can see."`
 	Migrate migrateCmd `cmd:"" help:"Show or change the tables of a store."`
 	Audit   auditCmd   `cmd:"" help:"Show or check the audit log."`
+	Export  exportCmd  `cmd:"" help:"Print all that is held of a rider or driver."`
+	Erase   eraseCmd   `cmd:"" help:"Take a rider or driver out of the store."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
