@@ -14,11 +14,13 @@ import (
 //	hexfleet.v1.notice.<market>.<driver>             an offer made or ended, for its driver
 //	hexfleet.v1.position.<market>.<order>            where the driver of an order is
 //	hexfleet.v1.published.<market>                   up to which seq events have been published
+//	hexfleet.v1.supply.<market>                      drivers and orders by cell, each few seconds
 const (
 	eventRoot     = "hexfleet.v1.event."
 	noticeRoot    = "hexfleet.v1.notice."
 	positionRoot  = "hexfleet.v1.position."
 	publishedRoot = "hexfleet.v1.published."
+	supplyRoot    = "hexfleet.v1.supply."
 )
 
 // EventSubject is where an event is published: by its order, or by its driver when it is of duty.
@@ -52,6 +54,9 @@ func PositionSubject(m dispatch.MarketID, o dispatch.OrderID) string {
 
 // PublishedSubject is where a market's published seq is told.
 func PublishedSubject(m dispatch.MarketID) string { return publishedRoot + token(string(m)) }
+
+// SupplySubject is where a market's supply is told.
+func SupplySubject(m dispatch.MarketID) string { return supplyRoot + token(string(m)) }
 
 // token encodes any string as one NATS token: letters, digits, '_', ':' and '-' stand for themselves,
 // every other byte is '=' and two upper-case hexadecimal digits, and the empty string is a lone '='.

@@ -18,6 +18,7 @@ func TestSubjects(t *testing.T) {
 		{NoticeSubject("sf", "d1"), "hexfleet.v1.notice.sf.d1"},
 		{PositionSubject("sf", "o.1"), "hexfleet.v1.position.sf.o=2E1"},
 		{PublishedSubject("sf"), "hexfleet.v1.published.sf"},
+		{SupplySubject("sf.x"), "hexfleet.v1.supply.sf=2Ex"},
 	} {
 		if c.got != c.want {
 			t.Errorf("subject %q, want %q", c.got, c.want)
