@@ -41,6 +41,9 @@ func (c *chores) start() {
 	c.wg.Go(func() { c.every(c.node.cfg.Wall, pruneEvery, c.prune) })
 	told := newMinutes(c.node)
 	c.wg.Go(func() { c.every(c.node.cfg.Clock, time.Minute, told.log) })
+	if c.node.cfg.Learning != nil {
+		c.wg.Go(func() { c.every(c.node.cfg.Clock, learnEvery, c.untilStop(c.learn)) })
+	}
 	if c.node.cfg.Archive != nil {
 		c.wg.Go(func() { c.every(c.node.cfg.Wall, flushEvery, c.node.samples.flush) })
 		c.wg.Go(func() { c.every(c.node.cfg.Wall, retainEvery, c.untilStop(c.retain)) })

@@ -56,7 +56,7 @@ func (f *finder) order(ctx context.Context, s *market.Seek, o *market.Sought, ou
 	for i, n := range near {
 		sources[i] = n.Fix.LatLng
 	}
-	times, err := l.node.cfg.ETA.Matrix(ctx, sources, []geo.LatLng{pickup})
+	times, err := l.learner.Matrix(ctx, sources, []geo.LatLng{pickup})
 	if err != nil {
 		l.node.cfg.Log.Warn("no travel times", "market", l.market.ID, "order", o.Order, "error", err)
 		return
@@ -75,7 +75,7 @@ func (f *finder) order(ctx context.Context, s *market.Seek, o *market.Sought, ou
 func (l *leader) trip(ctx context.Context, stops []dispatch.Stop) time.Duration {
 	var sum time.Duration
 	for i := range stops[1:] {
-		t, err := l.node.cfg.ETA.Matrix(ctx, []geo.LatLng{stops[i].LatLng}, []geo.LatLng{stops[i+1].LatLng})
+		t, err := l.learner.Matrix(ctx, []geo.LatLng{stops[i].LatLng}, []geo.LatLng{stops[i+1].LatLng})
 		if err != nil {
 			return 0
 		}
@@ -91,7 +91,7 @@ func (l *leader) estimate(ctx context.Context, d dispatch.DriverID, o *dispatch.
 		return 0, 0
 	}
 	if fix, ok := l.index.Get(string(d)); ok {
-		t, err := l.node.cfg.ETA.Matrix(ctx, []geo.LatLng{fix.LatLng}, []geo.LatLng{o.Pickup()})
+		t, err := l.learner.Matrix(ctx, []geo.LatLng{fix.LatLng}, []geo.LatLng{o.Pickup()})
 		if err == nil {
 			pickup = t[0][0].Duration
 		}

@@ -27,7 +27,9 @@ type leader struct {
 	fleet  *fleet
 	relay  *bus.Relay
 	tally  *tally
-	boards boards
+	// learner has the travel times.
+	learner *learner
+	boards  boards
 	// since is the market instant from which this node leads; set by start, before anyone reads it.
 	since time.Time
 }
@@ -37,7 +39,7 @@ func newLeader(s *seat, t *term) *leader {
 	m.Policy = *s.policy.Load()
 	l := &leader{
 		node: n, market: m, policy: &s.policy, term: t,
-		index: geo.NewIndex(indexResolution), fleet: newFleet(), tally: newTally(),
+		index: geo.NewIndex(indexResolution), fleet: newFleet(), tally: newTally(), learner: newLearner(&n.cfg, &m),
 	}
 	l.relay = bus.NewRelay(bus.RelayConfig{
 		Market: m.ID, Source: &leadersSource{Source: n.cfg.Store, term: t}, Conn: n.cfg.Bus, Clock: n.cfg.Wall,
@@ -53,6 +55,9 @@ func newLeader(s *seat, t *term) *leader {
 
 func (l *leader) start(ctx context.Context, lease dispatch.Lease) error {
 	l.since = l.node.cfg.Clock.Now()
+	if err := l.learner.begin(ctx, l.since); err != nil {
+		l.node.cfg.Log.Warn("travel times begin anew", "market", l.market.ID, "error", err)
+	}
 	if err := l.loop.Start(ctx, lease); err != nil {
 		return err
 	}

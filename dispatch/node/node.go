@@ -36,12 +36,13 @@ type TravelTimes interface {
 	Matrix(ctx context.Context, sources, targets []geo.LatLng) ([][]eta.Estimate, error)
 }
 
-// Config is what a Node is made of; all fields above Shared are required.
+// Config is what a Node is made of; all fields above Shared are required, but for ETA.
 type Config struct {
 	Markets dispatch.Markets
 	Store   Store
 	Bus     *bus.Conn
-	ETA     TravelTimes
+	// ETA is asked for travel times first; nil: what the market has learnt answers alone.
+	ETA TravelTimes
 	// Clock is market time, Wall real time.
 	Clock, Wall dispatch.Clock
 	Log         *slog.Logger
@@ -58,6 +59,8 @@ type Config struct {
 	// nothing is forgotten.
 	Archive Archive
 	Keep    Keep
+	// Learning is what travel times are learnt from and kept in. nil: none are learnt.
+	Learning Learning
 	// Agree is asked each time a market was taken, before it is led: an error means that this node must not lead
 	// at all, and is given by Failed. nil: it may.
 	Agree func(context.Context) error

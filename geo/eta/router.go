@@ -118,6 +118,12 @@ func orDefault[T int | time.Duration](v, otherwise T) T {
 	return v
 }
 
+// CheckRouterURL tells what is wrong with RouterConfig.URL.
+func CheckRouterURL(text string) error {
+	_, _, err := parseRouterURL(text)
+	return err
+}
+
 // parseRouterURL tells where a router is and how it is asked.
 func parseRouterURL(text string) (*url.URL, protocol, error) {
 	u, err := url.Parse(text)

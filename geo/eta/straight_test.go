@@ -80,7 +80,7 @@ func TestNewStraightLine(t *testing.T) {
 func TestDefault(t *testing.T) {
 	t.Run("its_numbers_are_those_of_the_trips_they_come_from", func(t *testing.T) {
 		var circuities, speeds, misses []float64
-		rides, err := readTrips(sfTrips)
+		rides, err := sfRides()
 		for i := range rides {
 			o := &rides[i]
 			straight := geo.Distance(o.From, o.To)
