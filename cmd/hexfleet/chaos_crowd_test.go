@@ -133,6 +133,13 @@ func (c *crowd) rest(d time.Duration) {
 	}
 }
 
+// answered waits until one more request has been.
+func (c *crowd) answered() {
+	c.t.Helper()
+	n := c.recent(0)
+	until(c.t, "somebody is answered", func() bool { return c.recent(0) > n })
+}
+
 // inFlight is how many requests wait for their answer.
 func (c *crowd) inFlight() int {
 	c.mu.Lock()
@@ -262,8 +269,13 @@ func (c *crowd) request(role dispatch.Role, sub, path, body string) (status int,
 		_ = json.Unmarshal(raw, &refused) // an order has no code
 		a := ack{what: fmt.Sprintf("%s: POST %s %s", sub, path, body), text: fmt.Sprintf("%d %s", status, raw),
 			repeat: func(ctx context.Context) (string, error) {
-				status, raw, err := c.once(ctx, role, sub, path, body, key)
-				return fmt.Sprintf("%d %s", status, raw), err
+				for {
+					status, raw, err := c.once(ctx, role, sub, path, body, key)
+					if status != http.StatusServiceUnavailable || ctx.Err() != nil {
+						return fmt.Sprintf("%d %s", status, raw), err
+					}
+					time.Sleep(20 * time.Millisecond)
+				}
 			}}
 		if status/100 == 2 {
 			if order, err = orderOf(raw); err != nil {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -61,9 +63,9 @@ func playTown(t *testing.T, kind journalKind, rng *rand.Rand, seen map[string]in
 	v.start("")
 	c := newCrowd(t, v)
 	defer c.close()
-	var town []*recorder
+	var town []*witness
 	for i := range blocks {
-		town = append(town, newRecorder(c, i, rng))
+		town = append(town, newWitness(c, i, rng))
 	}
 	begin := make(chan struct{})
 	var players sync.WaitGroup
@@ -85,8 +87,8 @@ func playTown(t *testing.T, kind journalKind, rng *rand.Rand, seen map[string]in
 	v.kill()
 }
 
-// recorder is a block of a town, and what its clients ask and are answered.
-type recorder struct {
+// witness is a block of a town, and what its clients ask and are answered.
+type witness struct {
 	crowd  *crowd
 	id     int
 	began  time.Time
@@ -101,10 +103,10 @@ type recorder struct {
 	history []porcupine.Operation
 }
 
-// newRecorder brings a block's drivers on duty, far from every other block's, and creates its orders.
-func newRecorder(c *crowd, id int, rng *rand.Rand) *recorder {
+// newWitness brings a block's drivers on duty, far from every other block's, and creates its orders.
+func newWitness(c *crowd, id int, rng *rand.Rand) *witness {
 	c.t.Helper()
-	r := &recorder{crowd: c, id: id, began: time.Now(), index: map[wire.ID]int{}}
+	r := &witness{crowd: c, id: id, began: time.Now(), index: map[wire.ID]int{}}
 	lat, lng := 37.3+0.1*float64(id), -122.4
 	for i := range driversABlock {
 		offers := make(chan *wire.Offer, 64) // more than are made to one driver in a game
@@ -135,7 +137,7 @@ func newRecorder(c *crowd, id int, rng *rand.Rand) *recorder {
 }
 
 // keepFix tells the driver's place until the crowd leaves: a server that starts knows none.
-func (r *recorder) keepFix(one *client.Client, lat, lng float64) {
+func (r *witness) keepFix(one *client.Client, lat, lng float64) {
 	r.crowd.actors.Go(func() {
 		for !r.crowd.over() {
 			one.Telemetry(wire.Point{Lat: lat, Lng: lng, Timestamp: wire.TimeOf(time.Now())})
@@ -144,13 +146,13 @@ func (r *recorder) keepFix(one *client.Client, lat, lng float64) {
 	})
 }
 
-func (r *recorder) staff(i int) string { return fmt.Sprintf("staff-%d-%d", r.id, i) }
+func (r *witness) staff(i int) string { return fmt.Sprintf("staff-%d-%d", r.id, i) }
 
 // actsAPlayer is how much one client asks; with 6 clients a block that is what can be searched in a second.
 const actsAPlayer = 12
 
 // play starts the block's clients: its drivers, who take offers and give orders back, and dispatchers.
-func (r *recorder) play(begin <-chan struct{}, players *sync.WaitGroup) {
+func (r *witness) play(begin <-chan struct{}, players *sync.WaitGroup) {
 	for i, seed := range r.seeds {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		players.Go(func() {
@@ -168,7 +170,7 @@ func (r *recorder) play(begin <-chan struct{}, players *sync.WaitGroup) {
 }
 
 // drives takes an offer when one comes soon, and sometimes gives the order back.
-func (r *recorder) drives(i int, rng *rand.Rand) {
+func (r *witness) drives(i int, rng *rand.Rand) {
 	select {
 	case o := <-r.offers[i]:
 		order := r.index[o.Order.ID]
@@ -183,7 +185,7 @@ func (r *recorder) drives(i int, rng *rand.Rand) {
 
 // dispatches does something to some order; the last two orders are never cancelled, so that there is always one
 // to race for.
-func (r *recorder) dispatches(i int, rng *rand.Rand) {
+func (r *witness) dispatches(i int, rng *rand.Rand) {
 	order := rng.IntN(ordersABlock)
 	switch n := rng.IntN(20); {
 	case n < 8:
@@ -199,10 +201,10 @@ func (r *recorder) dispatches(i int, rng *rand.Rand) {
 	}
 }
 
-func (r *recorder) path(order int) string { return "/v1/orders/" + string(r.orders[order]) }
+func (r *witness) path(order int) string { return "/v1/orders/" + string(r.orders[order]) }
 
 // does asks for an act under a key, over a kill if need be, and records it.
-func (r *recorder) does(client int, a act, role dispatch.Role, sub, path, body string) outcome {
+func (r *witness) does(client int, a act, role dispatch.Role, sub, path, body string) outcome {
 	call := time.Since(r.began).Nanoseconds()
 	status, o, code := r.crowd.request(role, sub, path, body)
 	var out outcome
@@ -216,7 +218,7 @@ func (r *recorder) does(client int, a act, role dispatch.Role, sub, path, body s
 }
 
 // reads reads an order and records it.
-func (r *recorder) reads(client, order int) {
+func (r *witness) reads(client, order int) {
 	call := time.Since(r.began).Nanoseconds()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		o, err := r.read(order)
@@ -228,7 +230,7 @@ func (r *recorder) reads(client, order int) {
 	r.crowd.wrong("order %s could not be read", r.orders[order])
 }
 
-func (r *recorder) read(order int) (*wire.Order, error) {
+func (r *witness) read(order int) (*wire.Order, error) {
 	req, err := http.NewRequestWithContext(context.Background(), "GET", r.crowd.url+r.path(order), nil)
 	if err != nil {
 		return nil, err
@@ -247,7 +249,7 @@ func (r *recorder) read(order int) (*wire.Order, error) {
 }
 
 // outcome gives an order as the model knows it.
-func (r *recorder) outcome(o *wire.Order) outcome {
+func (r *witness) outcome(o *wire.Order) outcome {
 	out := outcome{version: o.Version, driver: -1}
 	switch dispatch.State(o.State) {
 	case dispatch.StateSearching, dispatch.StateOffered:
@@ -267,7 +269,7 @@ func (r *recorder) outcome(o *wire.Order) outcome {
 	return out
 }
 
-func (r *recorder) record(client int, a act, o outcome, call int64) {
+func (r *witness) record(client int, a act, o outcome, call int64) {
 	back := time.Since(r.began).Nanoseconds()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -275,19 +277,49 @@ func (r *recorder) record(client int, a act, o outcome, call int64) {
 }
 
 // check looks for an order of the block's operations, and counts them.
-func (r *recorder) check(seen map[string]int) {
+func (r *witness) check(seen map[string]int) {
 	t := r.crowd.t
 	t.Helper()
 	result, info := porcupine.CheckOperationsVerbose(blockModel(), r.history, searchFor)
 	if result != porcupine.Ok {
-		file, err := os.CreateTemp("", "hexfleet-history-*.html")
-		if err == nil {
-			err = porcupine.Visualize(blockModel(), info, file)
-			_ = file.Close() // a picture for people
-		}
-		t.Errorf("block %d: %d operations: %s; see %v (%v)", r.id, len(r.history), result, file.Name(), err)
+		t.Errorf("block %d: %d operations: %s\n%s", r.id, len(r.history), result, r.explain(info))
 	}
 	for _, o := range r.history {
 		seen[o.Input.(act).op+" "+o.Output.(outcome).code]++
 	}
+}
+
+// explain tells the longest order of operations that could be found, how the block then stands, and the earliest
+// operations that fit nowhere behind it; times are microseconds since the town began.
+func (r *witness) explain(info porcupine.LinearizationInfo) string {
+	var best []porcupine.Operation
+	for _, partition := range info.PartialLinearizationsOperations() {
+		for _, found := range partition {
+			if len(found) > len(best) {
+				best = found
+			}
+		}
+	}
+	var text strings.Builder
+	line := func(what string, o porcupine.Operation) {
+		fmt.Fprintf(&text, "%s %7d to %7d, client %d: %+v -> %+v\n", what, o.Call/1000, o.Return/1000, o.ClientId, o.Input, o.Output)
+	}
+	b := freshBlock()
+	type mark struct {
+		call   int64
+		client int
+	}
+	done := map[mark]bool{}
+	for _, o := range best {
+		b.step(o.Input.(act), o.Output.(outcome))
+		done[mark{o.Call, o.ClientId}] = true
+		line("fits", o)
+	}
+	fmt.Fprintf(&text, "the block then is %+v\n", b)
+	left := slices.DeleteFunc(slices.Clone(r.history), func(o porcupine.Operation) bool { return done[mark{o.Call, o.ClientId}] })
+	slices.SortFunc(left, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	for _, o := range left[:min(10, len(left))] {
+		line("left", o)
+	}
+	return text.String()
 }

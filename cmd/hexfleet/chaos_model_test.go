@@ -129,7 +129,7 @@ func (b *block) refuses(a act, code string) bool {
 		return b.busy(a.driver)
 	case "assign taken":
 		return s.phase == phaseHeld
-	case "assign illegal_transition", "cancel illegal_transition":
+	case "assign illegal_transition", "cancel illegal_transition", "release illegal_transition":
 		return s.phase == phaseOver
 	case "unassign illegal_transition":
 		return s.phase != phaseHeld

@@ -21,18 +21,18 @@ func TestChaos_PowerLoss(t *testing.T) {
 	t.Run("loses_nothing_that_was_acknowledged", func(t *testing.T) {
 		t.Parallel()
 		rng := seeded(t)
-		var sum crashSum
+		sum := &crashSum{}
 		dropped := 0
 		for range times(1, 10) {
 			dir := t.TempDir()
-			g := crashGame{kind: journalKind{"sqlite", onSQLite}, dir: dir, env: []string{"LD_PRELOAD=" + shim},
+			g := crashGame{kind: journalKind{name: "sqlite", place: placeSQLite}, dir: dir, env: []string{"LD_PRELOAD=" + shim},
 				died: func() { dropped += losePower(t, dir) }}
 			sum.add(g.play(t, rng))
 			if t.Failed() {
 				return
 			}
 		}
-		t.Logf("%s; %d times there was something that was not synced", sum, dropped)
+		t.Logf("%v; %d times there was something that was not synced", sum, dropped)
 		if dropped == 0 && times(0, 1) > 0 { // a few kills may all miss the instants between a write and its sync
 			t.Error("nothing was ever written and not synced: no power loss was seen")
 		}
@@ -65,7 +65,7 @@ func lostOnALyingDisk(t *testing.T, shim string, rng *rand.Rand) {
 	c.leave()
 	defer c.close()
 	v.terminate()
-	j := onSQLite(t, dir).open(t)
+	j := placeSQLite(t, dir).open(t)
 	if _, err := j.OrderAt(t.Context(), acked.id(), acked.version); err == nil {
 		t.Error("an order outlived a disk that kept nothing: the layer drops nothing")
 	}

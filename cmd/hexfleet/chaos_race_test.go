@@ -111,7 +111,7 @@ func newRace(t *testing.T, kind journalKind) *race {
 		ms[i].Policy.OfferTTL, ms[i].Policy.Freshness = time.Hour, 24*time.Hour
 	}
 	r.node = node.New(node.Config{Markets: ms, Store: r.journal, Bus: conn, ETA: eta.Default(),
-		Clock: dispatch.Wall{}, Wall: dispatch.Wall{}, Log: log, Registry: prometheus.NewRegistry()})
+		Clock: dispatch.Wall{}, Wall: dispatch.Wall{}, Log: log, Registry: prometheus.NewRegistry(), Shared: kind.shared})
 	if err := r.node.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/hexfleet/hexfleet/store"
+	"github.com/hexfleet/hexfleet/store/postgres"
+	"github.com/hexfleet/hexfleet/store/postgres/pgtest"
 	"github.com/hexfleet/hexfleet/store/sqlite"
 )
 
@@ -53,6 +55,8 @@ type journalKind struct {
 	name string
 	// place makes room for a server of its own, whose data dir is dir.
 	place func(t *testing.T, dir string) place
+	// shared: a server leads by lease there, so that one which comes back after a kill waits for its own to run out.
+	shared bool
 }
 
 // place is where a server keeps its journal.
@@ -65,20 +69,40 @@ type place struct {
 
 // journalKinds are the stores of the chaos tests.
 func journalKinds() []journalKind {
-	return []journalKind{{"sqlite", onSQLite}}
+	return []journalKind{{name: "sqlite", place: placeSQLite}, {name: "postgres", place: placePostgres, shared: true}}
 }
 
-func onSQLite(_ *testing.T, dir string) place {
+func placeSQLite(_ *testing.T, dir string) place {
 	return place{open: func(t *testing.T) store.Journal {
 		t.Helper()
 		j, err := sqlite.Open(t.Context(), sqlite.Config{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = j.Close() }) // a test may have closed it
-		return j
+		return opened(t, j, err)
 	}}
 }
+
+// placePostgres makes a database on the server that the chaos tests share.
+func placePostgres(t *testing.T, _ string) place {
+	t.Helper()
+	url := chaosPostgres.Server(t).Database(t)
+	return place{args: []string{"--database-url", url}, open: func(t *testing.T) store.Journal {
+		t.Helper()
+		j, err := postgres.Open(t.Context(), postgres.Config{URL: url})
+		return opened(t, j, err)
+	}}
+}
+
+func opened(t *testing.T, j store.Journal, err error) store.Journal {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() }) // a test may have closed it
+	return j
+}
+
+// chaosPostgres is the Postgres of the chaos tests, started for the first that asks. Its syncs are of no matter to
+// them: none takes its power. TestMain stops it.
+var chaosPostgres = pgtest.Cluster{Options: pgtest.Options{NoSync: true}}
 
 // crashable is the program with its failpoints, built once a run for the first test that asks. It is
 // package-level because no test outlives the others; TestMain removes it.
@@ -106,8 +130,9 @@ func crashableBinary(t *testing.T) string {
 	return filepath.Join(crashable.dir, "hexfleet")
 }
 
-// removeCrashable tidies up after the last test.
-func removeCrashable() {
+// endChaos tidies up after the last test.
+func endChaos() {
+	chaosPostgres.Stop()
 	if crashable.dir != "" {
 		_ = os.RemoveAll(crashable.dir) // what stays is in the system's temporary folder
 	}

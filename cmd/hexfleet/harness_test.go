@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	code := m.Run()
-	removeCrashable()
+	endChaos()
 	os.Exit(code)
 }
 
