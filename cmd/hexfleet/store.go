@@ -9,6 +9,7 @@ import (
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/store"
+	"github.com/hexfleet/hexfleet/store/postgres"
 	"github.com/hexfleet/hexfleet/store/sqlite"
 )
 
@@ -22,30 +23,41 @@ func (f *storeFlags) dir() string { return cmp.Or(f.DataDir, defaultDataDir) }
 
 // schema opens the steps of the store's tables, to look at or to change.
 func (f *storeFlags) schema(ctx context.Context, change bool) (*store.Schema, error) {
+	if err := checkDatabaseURL(f.DatabaseURL); err != nil {
+		return nil, err
+	}
+	if f.DatabaseURL != "" {
+		return postgres.OpenSchema(ctx, f.DatabaseURL, change)
+	}
 	return sqlite.OpenSchema(ctx, f.dir(), change)
 }
 
-// record puts on record what was done to the store's tables, which have to be up to date. On SQLite no server may be
-// using it.
-func (f *storeFlags) record(ctx context.Context, action, object string, failure error) (err error) {
-	if plan, err := f.pending(ctx); err != nil || plan > 0 {
-		return cmp.Or(err, errors.New("the audit log needs the latest schema"))
-	}
-	j, err := sqlite.Open(ctx, sqlite.Config{Dir: f.dir()})
+// record puts on record what was done to the store, whose tables have to be up to date.
+func (f *storeFlags) record(ctx context.Context, action, object string, failure error) error {
+	j, err := f.journal(ctx)
 	if err != nil {
 		return err
 	}
 	return errors.Join(putOnRecord(ctx, j, action, object, failure), j.Close())
 }
 
-// pending counts the steps that are to be made.
-func (f *storeFlags) pending(ctx context.Context) (int, error) {
+// journal opens the store beside the servers that may be using it.
+func (f *storeFlags) journal(ctx context.Context) (auditLog, error) {
+	if f.DatabaseURL == "" {
+		return sqlite.Attach(ctx, sqlite.Config{Dir: f.dir()})
+	}
 	s, err := f.schema(ctx, false)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	plan, err := s.Plan(ctx, true, s.Latest())
-	return len(plan), errors.Join(err, s.Close())
+	if err = errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	if len(plan) > 0 {
+		return nil, errors.New("the database is of an older hexfleet: run 'hexfleet migrate up', or start a server once")
+	}
+	return postgres.Open(ctx, postgres.Config{URL: f.DatabaseURL})
 }
 
 // auditLog is what the audit commands need of a store.
@@ -54,9 +66,12 @@ type auditLog interface {
 	Close() error
 }
 
-// audit opens the audit log, beside a server that may be using the store.
+// audit opens the audit log, beside the servers that may be using the store.
 func (f *storeFlags) audit(ctx context.Context) (auditLog, error) {
-	return sqlite.OpenReader(ctx, sqlite.Config{Dir: f.dir()})
+	if f.DatabaseURL == "" {
+		return sqlite.OpenReader(ctx, sqlite.Config{Dir: f.dir()})
+	}
+	return f.journal(ctx)
 }
 
 // auditor keeps entries of the audit log; store.Audit has it.
