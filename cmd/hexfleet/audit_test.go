@@ -143,19 +143,7 @@ func TestAudit_FindsWhatWasChanged(t *testing.T) {
 	if out, code := hexfleetOutput("audit", "verify", "--data-dir", dir, "--heads", kept); code != exitDone {
 		t.Errorf("a log that has grown: exit %d, said %s", code, out)
 	}
-	tamper := func(queries ...string) {
-		t.Helper()
-		db, err := sql.Open("sqlite3", filepath.Join(dir, "hexfleet.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		for _, query := range queries {
-			if _, err := db.Exec(query); err != nil {
-				t.Fatalf("%s: %v", query, err)
-			}
-		}
-	}
+	tamper := func(queries ...string) { change(t, dir, queries...) }
 	tamper("DROP TRIGGER audit_never_changes", "DROP TRIGGER audit_never_goes", "DROP TRIGGER audit_chains_never_go",
 		"UPDATE audit SET outcome = 'ok' WHERE chain = 'access' AND n = 4")
 	for _, cmd := range [][]string{{"audit", "verify"}, {"audit", "export", "--chain", "access"}} {
@@ -177,6 +165,21 @@ func TestAudit_FindsWhatWasChanged(t *testing.T) {
 	out, code = hexfleetOutput("audit", "verify", "--data-dir", dir, "--heads", kept)
 	if code != exitFailure || !strings.Contains(out, "written anew") {
 		t.Errorf("a chain written anew: exit %d, said %s", code, out)
+	}
+}
+
+// change writes to the database of a data dir behind the program's back.
+func change(t *testing.T, dir string, queries ...string) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", filepath.Join(dir, "hexfleet.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, query := range queries {
+		if _, err := db.Exec(query); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
 	}
 }
 

@@ -43,7 +43,10 @@ type commands struct {
 	Token   tokenCmd   `cmd:"" help:"Print a token for a rider, driver, dispatcher, service or admin."`
 	Load    loadCmd    `cmd:"" help:"Play drivers and riders against a running server and check every promise they can see."`
 	Migrate migrateCmd `cmd:"" help:"Show or change the tables of a store."`
+	Backup  backupCmd  `cmd:"" help:"Copy the data dir of a server on SQLite while it runs."`
 	Audit   auditCmd   `cmd:"" help:"Show or check the audit log."`
+	Export  exportCmd  `cmd:"" help:"Print all that is held of a rider or driver."`
+	Erase   eraseCmd   `cmd:"" help:"Take a rider or driver out of the store."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -86,15 +86,13 @@ type migrateDownCmd struct {
 }
 
 // Run implements the command.
-func (c *migrateDownCmd) Run(ctx context.Context, std stdio) (err error) {
+func (c *migrateDownCmd) Run(ctx context.Context, std stdio) error {
 	if !c.Yes && !c.DryRun {
 		return usagef("migrate down deletes what the steps keep: make a backup, look with --dry-run, then add --yes")
 	}
-	to := c.To
-	if to < 0 {
-		if to, err = c.oneBack(ctx); err != nil {
-			return err
-		}
+	to, err := c.target(ctx)
+	if err != nil {
+		return err
 	}
 	if c.DryRun {
 		return c.down(ctx, std, to)
@@ -111,6 +109,23 @@ func (c *migrateDownCmd) Run(ctx context.Context, std stdio) (err error) {
 	return err
 }
 
+// target gives the schema to go back to: the one named, or the one before the present one.
+func (c *migrateDownCmd) target(ctx context.Context) (to int64, err error) {
+	s, err := c.schema(ctx, false)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	plan, err := s.Plan(ctx, false, max(c.To, 0))
+	switch {
+	case err != nil || c.To >= 0:
+		return c.To, err
+	case len(plan) < 2:
+		return 0, nil
+	}
+	return plan[1].Version, nil
+}
+
 func (c *migrateDownCmd) down(ctx context.Context, std stdio, to int64) (err error) {
 	s, err := c.schema(ctx, !c.DryRun)
 	if err != nil {
@@ -119,20 +134,6 @@ func (c *migrateDownCmd) down(ctx context.Context, std stdio, to int64) (err err
 	defer func() { err = errors.Join(err, s.Close()) }()
 	_, err = migrate(ctx, s, std, false, to, c.DryRun)
 	return err
-}
-
-// oneBack gives the schema before the present one.
-func (c *migrateDownCmd) oneBack(ctx context.Context) (to int64, err error) {
-	s, err := c.schema(ctx, false)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	plan, err := s.Plan(ctx, false, 0)
-	if err != nil || len(plan) < 2 {
-		return 0, err
-	}
-	return plan[1].Version, nil
 }
 
 // migrate makes or undoes the steps to a version and tells of each, or prints what it would run.

@@ -92,9 +92,11 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 	s.registry = registry
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		conn.Collector())
+	archive, _ := journal.Journal.(node.Archive)
 	s.node = node.New(node.Config{
 		Markets: markets, Store: failStore(journal), Bus: conn, ETA: eta.Default(), Clock: journal.clock, Wall: wall, Log: log,
 		Registry: registry, Shared: journal.shared, OwnBus: c.NATSURL == "", Patience: journal.patience, Agree: journal.agree,
+		Archive: archive, Keep: c.keep(c.TimeScale),
 	})
 	if err := s.node.Start(ctx); err != nil {
 		return nil, err
