@@ -2,9 +2,7 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -97,68 +95,6 @@ func (j *Journal) Order(ctx context.Context, id dispatch.OrderID) (dispatch.Orde
 		return found(err, "order")
 	})
 	return o, err
-}
-
-// Orders implements store.History.
-func (j *Journal) Orders(ctx context.Context, f dispatch.OrderFilter) ([]dispatch.Order, error) {
-	var where []string
-	var args []any
-	and := func(clause string, arg any) {
-		args = append(args, arg)
-		where = append(where, fmt.Sprintf(clause, len(args)))
-	}
-	if f.Market != "" {
-		and(`o.market = $%d`, f.Market)
-	}
-	if f.Rider != "" {
-		and(`o.rider_id = $%d`, f.Rider)
-	}
-	if f.Driver != "" {
-		and(`o.driver_id = $%d`, f.Driver)
-	}
-	if !f.From.IsZero() {
-		and(`o.requested_at >= $%d`, store.Micros(f.From))
-	}
-	if !f.To.IsZero() {
-		and(`o.requested_at < $%d`, store.Micros(f.To))
-	}
-	low, high := store.IDBounds(f.From, f.To)
-	if low != "" {
-		and(`o.id >= $%d`, low)
-	}
-	if after := string(f.After); after != "" && (high == "" || after < high) {
-		high = after
-	}
-	if high != "" {
-		and(`o.id < $%d`, high)
-	}
-	if len(f.Markets) > 0 {
-		and(`o.market = ANY ($%d)`, words(f.Markets))
-	}
-	if len(f.States) > 0 {
-		and(`o.state = ANY ($%d)`, words(f.States))
-	}
-	query := selectOrders
-	if len(where) > 0 {
-		query += `WHERE ` + strings.Join(where, ` AND `)
-	}
-	args = append(args, max(f.Limit, 0))
-	var orders []dispatch.Order
-	err := j.list(ctx, "list orders", func(ctx context.Context, q querier) error {
-		var err error
-		orders, err = all(ctx, q, scanOrder, fmt.Sprintf(`%s ORDER BY o.id DESC LIMIT $%d`, query, len(args)), args...)
-		return err
-	})
-	return orders, err
-}
-
-// words gives named strings as strings, which the driver knows as text[].
-func words[T ~string](list []T) []string {
-	plain := make([]string, len(list))
-	for i, s := range list {
-		plain[i] = string(s)
-	}
-	return plain
 }
 
 // OwnOrders implements store.History.

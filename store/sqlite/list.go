@@ -13,8 +13,7 @@ import (
 	"github.com/hexfleet/hexfleet/store"
 )
 
-// Orders implements store.History. A list is read in parts, each of which one index gives in its order, and merged:
-// a condition with OR over several markets or states would have SQLite read and sort all that match.
+// Orders implements store.History.
 func (j *Journal) Orders(ctx context.Context, f dispatch.OrderFilter) ([]dispatch.Order, error) {
 	var orders []dispatch.Order
 	err := j.read(ctx, "list orders", func(_ context.Context, db *sql.Conn) error {
@@ -37,9 +36,10 @@ func listOrders(ctx context.Context, q querier, f dispatch.OrderFilter) ([]dispa
 	}
 	limit := max(f.Limit, 0)
 	var all []dispatch.Order
-	parts := orderParts(f, markets)
+	parts := store.OrderParts(f, markets)
 	for i := range parts {
-		some, err := list(ctx, q, scanOrder, parts[i].query(), append(parts[i].args, limit)...)
+		p := partOf(&parts[i])
+		some, err := list(ctx, q, scanOrder, p.query(), append(p.args, limit)...)
 		if err != nil {
 			return nil, err
 		}
@@ -61,6 +61,18 @@ func (p *part) and(clause string, args ...any) {
 	p.where, p.args = append(p.where, clause), append(p.args, args...)
 }
 
+// oneOf adds the condition that column is one of values, when there are any.
+func oneOf[T ~string](p *part, column string, values []T) {
+	if len(values) == 0 {
+		return
+	}
+	args := make([]any, len(values))
+	for i, v := range values {
+		args[i] = string(v)
+	}
+	p.and(fmt.Sprintf(`%s IN (%s)`, column, strings.Repeat(`, ?`, len(values))[2:]), args...)
+}
+
 func (p *part) query() string {
 	query := selectOrders
 	if len(p.where) > 0 {
@@ -69,75 +81,24 @@ func (p *part) query() string {
 	return query + ` ORDER BY o.id DESC LIMIT ?`
 }
 
-// clone gives a part that can go on by itself.
-func (p *part) clone() part { return part{slices.Clone(p.where), slices.Clone(p.args)} }
-
-// orderParts gives the parts of a list. By rider or driver it is one: nobody has so many orders that the rest of
-// the filter needs an index.
-func orderParts(f dispatch.OrderFilter, known []dispatch.MarketID) []part {
-	base := orderBounds(f)
-	if f.Rider != "" || f.Driver != "" {
-		if f.Market != "" {
-			base.and(`o.market = ?`, f.Market)
-		}
-		oneOf(&base, `o.market`, f.Markets)
-		oneOf(&base, `o.state`, f.States)
-		return []part{base}
-	}
-	markets := known
-	if f.Market != "" {
-		markets = []dispatch.MarketID{f.Market}
-	}
-	if len(f.Markets) > 0 {
-		markets = slices.DeleteFunc(slices.Clone(markets), func(m dispatch.MarketID) bool { return !slices.Contains(f.Markets, m) })
-	}
-	if f.Market == "" && len(f.Markets) == 0 && len(f.States) == 0 {
-		return []part{base} // all there is, by id
-	}
-	var parts []part
-	for _, m := range markets {
-		p := base.clone()
-		p.and(`o.market = ?`, m)
-		parts = append(parts, stateParts(&p, f.States)...)
-	}
-	return parts
-}
-
-// stateParts parts a market's list by state: the open orders are few and have an index without the state, each
-// closed state has its own place in another.
-func stateParts(p *part, states []dispatch.State) []part {
-	if len(states) == 0 {
-		return []part{*p}
-	}
-	var parts []part
-	var open []dispatch.State
-	for _, s := range states {
-		if !s.Closed() {
-			open = append(open, s)
-			continue
-		}
-		one := p.clone()
-		one.and(`o.state = ?`, s)
-		one.and(`o.closed_at IS NOT NULL`)
-		parts = append(parts, one)
-	}
-	if len(open) > 0 {
-		one := p.clone()
-		one.and(`o.closed_at IS NULL`)
-		oneOf(&one, `o.state`, open)
-		parts = append(parts, one)
-	}
-	return parts
-}
-
-// orderBounds is what bounds every part.
-func orderBounds(f dispatch.OrderFilter) part {
+func partOf(f *store.OrderPart) part {
 	var p part
-	if f.Rider != "" {
-		p.and(`o.rider_id = ?`, f.Rider)
+	for _, c := range []struct{ column, value string }{
+		{`o.rider_id`, string(f.Rider)}, {`o.driver_id`, string(f.Driver)}, {`o.market`, string(f.Market)},
+	} {
+		if c.value != "" {
+			p.and(c.column+` = ?`, c.value)
+		}
 	}
-	if f.Driver != "" {
-		p.and(`o.driver_id = ?`, f.Driver)
+	oneOf(&p, `o.market`, f.Markets)
+	switch {
+	case f.Closed:
+		p.and(`o.state = ? AND o.closed_at IS NOT NULL`, f.States[0])
+	case f.Open:
+		p.and(`o.closed_at IS NULL`)
+		oneOf(&p, `o.state`, f.States)
+	default:
+		oneOf(&p, `o.state`, f.States)
 	}
 	if !f.From.IsZero() {
 		p.and(`o.requested_at >= ?`, store.Micros(f.From))
@@ -156,16 +117,4 @@ func orderBounds(f dispatch.OrderFilter) part {
 		p.and(`o.id < ?`, high)
 	}
 	return p
-}
-
-// oneOf adds the condition that column is one of values, when there are any.
-func oneOf[T ~string](p *part, column string, values []T) {
-	if len(values) == 0 {
-		return
-	}
-	args := make([]any, len(values))
-	for i, v := range values {
-		args[i] = string(v)
-	}
-	p.and(fmt.Sprintf(`%s IN (%s)`, column, strings.Repeat(`, ?`, len(values))[2:]), args...)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/store"
 	"github.com/hexfleet/hexfleet/store/storetest"
 )
 
@@ -28,7 +29,9 @@ func TestJournal_Orders_are_listed_by_an_index(t *testing.T) {
 		"autoindex_orders_1":  {{}, {After: "o5"}, {From: day, To: day.Add(time.Hour)}},
 	} {
 		for _, f := range filters {
-			for _, p := range orderParts(f, []dispatch.MarketID{"la", "sf"}) {
+			parts := store.OrderParts(f, []dispatch.MarketID{"la", "sf"})
+			for i := range parts {
+				p := partOf(&parts[i])
 				plan, err := list(t.Context(), j.reader, func(row scanner) (line string, err error) {
 					var rest any
 					return line, row.Scan(&rest, &rest, &rest, &line)
