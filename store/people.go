@@ -66,6 +66,23 @@ type Held struct {
 	Orders, Places, Events, Offers, Answers, Samples int64
 }
 
+// Add counts a record of p.
+func (h *Held) Add(r Record, p dispatch.Person) {
+	switch {
+	case r.Order != nil:
+		h.Orders++
+		if p.Role == dispatch.RoleRider && len(r.Order.Stops) > 0 {
+			h.Places++
+		}
+	case r.Event != nil:
+		h.Events++
+	case r.Offer != nil:
+		h.Offers++
+	case r.Answer != nil:
+		h.Answers++
+	}
+}
+
 // Erasures is what the part that owns the bus needs: the copies of events there go after those in the store.
 type Erasures interface {
 	// Erasures gives those that are done in the store and whose copies elsewhere may not be gone, oldest first.

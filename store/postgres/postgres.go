@@ -49,6 +49,7 @@ type Journal struct {
 	health                *health // immutable
 	stale                 stale
 	lent                  sync.Pool // of *rows, kept for their memory
+	partitions            partitions
 
 	// life is held shared by each call and alone by Close, which so waits for what is under way.
 	life   sync.RWMutex

@@ -33,14 +33,18 @@ func openAt(t testing.TB, url string, wall dispatch.Clock) *Journal {
 	return j
 }
 
-func TestJournal(t *testing.T) {
+func backend() storetest.Backend {
 	known := map[string]string{} // one test at a time
-	storetest.Run(t, storetest.Backend{
+	return storetest.Backend{
 		Open: func(t *testing.T, name string, wall dispatch.Clock) store.Journal {
 			if known[name] == "" {
 				known[name] = place(t)
 			}
 			return openAt(t, known[name], wall)
 		},
-	})
+	}
 }
+
+func TestJournal(t *testing.T) { storetest.Run(t, backend()) }
+
+func TestArchive(t *testing.T) { storetest.RunArchive(t, backend()) }

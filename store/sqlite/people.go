@@ -174,19 +174,9 @@ func (j *Journal) Count(ctx context.Context, p dispatch.Person) (store.Held, err
 	var held store.Held
 	var orders []dispatch.OrderID
 	err := j.Tell(ctx, p, func(r store.Record) error {
-		switch {
-		case r.Order != nil:
-			held.Orders++
-			if p.Role == dispatch.RoleRider {
-				orders = append(orders, r.Order.ID)
-				held.Places += int64(min(1, len(r.Order.Stops)))
-			}
-		case r.Event != nil:
-			held.Events++
-		case r.Offer != nil:
-			held.Offers++
-		case r.Answer != nil:
-			held.Answers++
+		held.Add(r, p)
+		if r.Order != nil && p.Role == dispatch.RoleRider {
+			orders = append(orders, r.Order.ID)
 		}
 		return nil
 	})
