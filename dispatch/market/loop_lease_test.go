@@ -260,7 +260,7 @@ func TestLoop_judge(t *testing.T) {
 			before := time.Now()
 			after(time.Millisecond)
 			b.start()
-			if r := b.loop.Do(t.Context(), before, Do{Command: create("o1", "k1")}); dispatch.CodeOf(r.Err) != dispatch.CodeUnavailable {
+			if r := b.loop.Do(t.Context(), before, Do{Command: create("o1", "k1")}); r.Err == nil || r.Err.Code != dispatch.CodeUnavailable {
 				t.Errorf("answered %+v", r)
 			}
 			b.loop.Stop()

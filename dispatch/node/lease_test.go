@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/dispatch/bus"
 )
 
 // row is a node's row in a store: it can be renewed as it is told to.
@@ -190,4 +191,31 @@ func TestLease_forever(t *testing.T) {
 		t.Error("it ended")
 	}
 	l.end()
+}
+
+// A relay that goes on after its leader's term must not move the cursor: another one has it.
+func TestLeadersSource_SetCursor(t *testing.T) {
+	l, _, wall := leased(t)
+	term, _ := l.present()
+	stored := &cursor{}
+	s := &leadersSource{Source: stored, term: term}
+	if err := s.SetCursor(t.Context(), "sf", 1); err != nil || stored.seq != 1 {
+		t.Errorf("stored %d, %v", stored.seq, err)
+	}
+	l.end()
+	wall.Advance(dispatch.LeaseFor)
+	if err := s.SetCursor(t.Context(), "sf", 2); dispatch.CodeOf(err) != dispatch.CodeUnavailable || stored.seq != 1 {
+		t.Errorf("past the term: stored %d, %v", stored.seq, err)
+	}
+}
+
+// cursor is a history of which only the cursor is looked at.
+type cursor struct {
+	bus.Source
+	seq int64
+}
+
+func (c *cursor) SetCursor(_ context.Context, _ dispatch.MarketID, seq int64) error {
+	c.seq = seq
+	return nil
 }

@@ -41,6 +41,8 @@ type view struct {
 
 	state sync.Mutex
 	gone  chan struct{} // guarded by state; not nil: calls hang until it is closed
+	// slow, when it is set, is told of each look for a key once that is done, and holds it until it is told to.
+	slow chan struct{}
 }
 
 var errAway = errors.New("nobody answers")
@@ -132,7 +134,12 @@ func (v *view) Answer(ctx context.Context, sub, key string) (dispatch.Answer, bo
 	if err := v.reach(ctx); err != nil {
 		return dispatch.Answer{}, false, err
 	}
-	return v.Journal.Answer(ctx, sub, key)
+	a, known, err := v.Journal.Answer(ctx, sub, key)
+	if v.slow != nil {
+		v.slow <- struct{}{}
+		<-v.slow
+	}
+	return a, known, err
 }
 
 func (v *view) SetCursor(ctx context.Context, m dispatch.MarketID, seq int64) error {
@@ -248,10 +255,18 @@ func (p *pair) wantOK(one *partner, c dispatch.Command) dispatch.Reply {
 	return r
 }
 
+// codeOf is the code of an answer, "" for a success.
+func codeOf(r dispatch.Reply) dispatch.Code {
+	if r.Err == nil {
+		return ""
+	}
+	return r.Err.Code
+}
+
 func (p *pair) wantUnavailable(one *partner, c dispatch.Command) {
 	p.t.Helper()
 	r := one.ask(p.t, c)
-	if dispatch.CodeOf(r.Err) != dispatch.CodeUnavailable || r.Err.RetryAfter <= 0 {
+	if codeOf(r) != dispatch.CodeUnavailable || r.Err.RetryAfter <= 0 {
 		p.t.Errorf("%s: answered %+v", c.Op, r)
 	}
 }
@@ -298,9 +313,13 @@ func TestNode_Stop(t *testing.T) {
 		p := newPair(t)
 		first := p.wantOK(p.a, ride("o1", "k1"))
 		p.a.Stop(t.Context())
-		if took := p.until("the second leads", p.b.leads); took > time.Second {
-			t.Errorf("it took %v", took)
+		p.shared.mu.Lock()
+		until, held := p.shared.until["a"]
+		p.shared.mu.Unlock()
+		if held {
+			t.Errorf("its lease stands until %v, from %v", until, p.wall.Now())
 		}
+		p.until("the second leads", p.b.leads)
 		if diff := cmp.Diff(first, p.wantOK(p.b, ride("o2", "k1"))); diff != "" {
 			t.Errorf("the answer after the takeover (-first +repeat):\n%s", diff)
 		}
@@ -309,6 +328,29 @@ func TestNode_Stop(t *testing.T) {
 			t.Error("stopped, it says it is ready")
 		}
 	})
+}
+
+// TestNode_Do_over_a_takeover has a key looked for before the other node has answered it, and judged after.
+func TestNode_Do_over_a_takeover(t *testing.T) {
+	p := newPair(t)
+	p.b.view.slow = make(chan struct{})
+	answer := make(chan dispatch.Reply, 1)
+	go func() { answer <- p.b.ask(t, ride("o1", "k1")) }()
+	<-p.b.view.slow
+	p.wantOK(p.a, ride("o2", "k1"))
+	p.wall.Advance(time.Millisecond)
+	p.a.Stop(t.Context())
+	p.until("the second leads", p.b.leads)
+	p.b.view.slow <- struct{}{}
+	if got := codeOf(<-answer); got != dispatch.CodeUnavailable {
+		t.Errorf("answered %q", got)
+	}
+	go func() { answer <- p.b.ask(t, ride("o1", "k1")) }()
+	<-p.b.view.slow
+	p.b.view.slow <- struct{}{}
+	if r := <-answer; r.Err != nil || r.Order.ID != "o2" {
+		t.Errorf("repeated, it was answered %+v", r)
+	}
 }
 
 // TestNode_TakesOver has the first node's calls hang, as when it is paused, and the clock go on.
@@ -329,12 +371,12 @@ func TestNode_TakesOver(t *testing.T) {
 			r := p.a.ask(t, ride(fmt.Sprintf("late%d", i), key))
 			mu.Lock()
 			defer mu.Unlock()
-			codes[dispatch.CodeOf(r.Err)]++
+			codes[codeOf(r)]++
 		})
 	}
 	took := p.until("the second leads", p.b.leads)
-	if took < dispatch.LeaseFor-dispatch.RenewEvery || took > dispatch.LeaseFor+2*time.Second {
-		t.Errorf("it took %v", took)
+	if took < dispatch.LeaseFor-dispatch.RenewEvery {
+		t.Errorf("it took %v only", took)
 	}
 	if p.a.leads() {
 		t.Error("both lead")
@@ -384,17 +426,15 @@ func TestNode_RefusesWhileTheStoreIsAway(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // whoever looks into the store is told another sentence
 		r := p.a.Do(ctx, ride("o2", "k2"))
-		return dispatch.CodeOf(r.Err) == dispatch.CodeUnavailable && strings.Contains(r.Err.Detail, "at present")
+		return codeOf(r) == dispatch.CodeUnavailable && strings.Contains(r.Err.Detail, "at present")
 	})
-	if r := <-lost; dispatch.CodeOf(r.Err) != dispatch.CodeUnavailable {
+	if r := <-lost; codeOf(r) != dispatch.CodeUnavailable {
 		t.Errorf("the one that waited was answered %+v", r)
 	}
 	p.until("its lease has run out", func() bool { return !p.a.leads() })
 	p.wantUnavailable(p.a, ride("o3", "k3"))
 	p.a.view.mend()
-	if took := p.until("it leads again", p.a.leads); took > 3*time.Second {
-		t.Errorf("it took %v", took)
-	}
+	p.until("it leads again", p.a.leads)
 	p.until("it is ready", func() bool { return p.a.Ready() == nil })
 	p.wantOK(p.a, ride("o4", "k4"))
 }
