@@ -3,12 +3,17 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/gateway/client"
 	"github.com/hexfleet/hexfleet/gateway/wire"
 )
+
+// nycBody is an order in nyc.
+const nycBody = `{"market":"nyc","kind":"ride","stops":[{"type":"pickup","lat":40.75,"lng":-73.99},` +
+	`{"type":"dropoff","lat":40.7,"lng":-74}]}`
 
 // What the parties of a crowd do, each in a goroutine of its own until the crowd leaves.
 
@@ -116,8 +121,7 @@ func (c *crowd) dispatcher(n int, rng *rand.Rand) {
 			_, _ = c.ask(d, clients[i], &wire.Duty{State: wire.DutyOnline, Market: "nyc"})
 		}
 		for !c.over() {
-			_, order := c.post(dispatch.RoleDispatcher, sub, "/v1/orders", fmt.Sprintf(`{"market":"nyc","kind":"ride",
-				"rider_id":"guest-%s","stops":[{"type":"pickup","lat":40.75,"lng":-73.99},{"type":"dropoff","lat":40.7,"lng":-74}]}`, sub))
+			_, order := c.post(dispatch.RoleDispatcher, sub, "/v1/orders", strings.Replace(nycBody, "{", fmt.Sprintf(`{"rider_id":"guest-%s",`, sub), 1))
 			path := "/v1/orders/" + string(order.ID)
 			for range 1 + rng.IntN(4) {
 				switch rng.IntN(3) {

@@ -40,7 +40,9 @@ type crowd struct {
 	// acks are the kept answers, oldest first. Guarded by mu, as what follows.
 	acks    []ack
 	pending int // requests that wait for their answer
-	defects []string
+	// unavailable counts those who were told to come again.
+	unavailable int
+	defects     []string
 }
 
 // ack is an answer that has to be given again whenever its key comes again.
@@ -153,6 +155,12 @@ func (c *crowd) asked(n int) {
 	c.pending += n
 }
 
+func (c *crowd) comeAgain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unavailable++
+}
+
 func (c *crowd) keep(a ack) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -262,7 +270,11 @@ func (c *crowd) request(role dispatch.Role, sub, path, body string) (status int,
 	defer c.asked(-1)
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		status, raw, err := c.once(context.Background(), role, sub, path, body, key)
-		if err != nil || status == http.StatusServiceUnavailable {
+		if err != nil {
+			continue
+		}
+		if status == http.StatusServiceUnavailable {
+			c.comeAgain()
 			continue
 		}
 		var refused struct{ Code string }

@@ -86,9 +86,14 @@ func placePostgres(t *testing.T, _ string) place {
 	url := chaosPostgres.Server(t).Database(t)
 	return place{args: []string{"--database-url", url}, open: func(t *testing.T) store.Journal {
 		t.Helper()
-		j, err := postgres.Open(t.Context(), postgres.Config{URL: url})
-		return opened(t, j, err)
+		return openPostgres(t, url)
 	}}
+}
+
+func openPostgres(t *testing.T, url string) store.Journal {
+	t.Helper()
+	j, err := postgres.Open(t.Context(), postgres.Config{URL: url})
+	return opened(t, j, err)
 }
 
 func opened(t *testing.T, j store.Journal, err error) store.Journal {

@@ -97,6 +97,16 @@ func (v *victim) terminate() {
 	}
 }
 
+// ended tells whether the process has.
+func (v *victim) ended() bool {
+	select {
+	case <-v.gone:
+		return true
+	default:
+		return false
+	}
+}
+
 func (v *victim) await() {
 	v.t.Helper()
 	select {
