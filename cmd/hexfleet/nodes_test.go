@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	natsd "github.com/nats-io/nats-server/v2/server"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/store/postgres/pgtest"
@@ -111,6 +112,20 @@ func (p *process) made(rider, key string) string {
 	return o.ID
 }
 
+// cancelled has a dispatcher cancel an order, as acknowledged does, and gives it.
+func (p *process) cancelled(id string) (o object) {
+	p.t.Helper()
+	until(p.t, id+" is cancelled", func() bool {
+		a := p.rest("POST", "/v1/orders/"+id+"/cancel", p.staff(), "", "Idempotency-Key", "cancel-"+id)
+		if a.status != 200 && a.status != 503 {
+			p.t.Fatalf("cancel answered %d %s", a.status, a.raw)
+		}
+		o = a.body
+		return a.status == 200
+	})
+	return o
+}
+
 // orders reads all orders, by id.
 func (p *process) orders() map[string]object {
 	p.t.Helper()
@@ -162,6 +177,27 @@ func TestServe_SharesADatabase(t *testing.T) {
 			t.Errorf("the same key made %s and %s", id, again)
 		}
 	})
+	t.Run("tells_the_sockets_of_all_over_one_bus", func(t *testing.T) {
+		t.Parallel()
+		url := startNATS(t, t.TempDir(), natsd.RANDOM_PORT).ClientURL()
+		c := onPostgres(t, s, "--nats-url", url)
+		a, b := c.pair()
+		rider := b.dial(b.token(dispatch.RoleRider, "r1"))
+		rider.fence()
+		id := a.made("r1", "k1")
+		rider.find("order", event(id, 1)) // while the other leads
+		a.kill()
+		c.wantStanding(b, "leads")
+		b.cancelled(id)
+		rider.find("order", event(id, 2))
+		rider.wantVersions(id, 1, 2)
+		until(t, "both events are in the stream, once", func() bool {
+			return slices.Equal(streamed(t, url), []string{"sf:1", "sf:2"})
+		})
+		if strings.Contains(b.logs.String(), "--nats-url") {
+			t.Error("it warns of a bus of its own")
+		}
+	})
 	t.Run("has_one_market_clock", func(t *testing.T) {
 		t.Parallel()
 		c := onPostgres(t, s, "--time-scale", "3")
@@ -207,8 +243,8 @@ func takesOver(t *testing.T, c *cluster, end func(*process)) {
 		t.Errorf("%d orders, want %d", len(orders), len(told)+1)
 	}
 	// A socket that was there before is told what it missed, each version once and in order.
-	for id, o := range orders {
-		o = b.done("POST", "/v1/orders/"+id+"/cancel", "")
+	for id := range orders {
+		o := b.cancelled(id)
 		var want []float64
 		for v := 1.0; v <= o["version"].(float64); v++ {
 			rider.find("order", event(id, v))
