@@ -32,13 +32,19 @@ type chores struct {
 	once sync.Once
 	quit chan struct{}
 	wg   sync.WaitGroup
+	// erased are the erasures that are done on this node's bus and not forgotten in the store; owned by the erase
+	// chore's goroutine.
+	erased map[string]bool
 }
 
-func newChores(n *Node) *chores { return &chores{node: n, quit: make(chan struct{})} }
+func newChores(n *Node) *chores {
+	return &chores{node: n, quit: make(chan struct{}), erased: map[string]bool{}}
+}
 
 func (c *chores) start() {
 	c.wg.Go(func() { c.every(c.node.cfg.Clock, sweepEvery, c.sweep) })
 	c.wg.Go(func() { c.every(c.node.cfg.Wall, pruneEvery, c.prune) })
+	c.wg.Go(func() { c.every(c.node.cfg.Wall, supplyEvery, c.node.tellSupply) })
 	told := newMinutes(c.node)
 	c.wg.Go(func() { c.every(c.node.cfg.Clock, time.Minute, told.log) })
 	if c.node.cfg.Learning != nil {

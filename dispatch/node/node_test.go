@@ -78,7 +78,7 @@ func newCity(t *testing.T) *city {
 	t.Cleanup(stop)
 	c.node = node.New(node.Config{
 		Markets: dispatch.DefaultMarkets(), Store: journal, Bus: conn, ETA: eta.Default(),
-		Clock: c.clock, Wall: dispatch.Wall{}, Log: log, Registry: c.metrics,
+		Clock: c.clock, Wall: dispatch.Wall{}, Log: log, Registry: c.metrics, Archive: journal,
 	})
 	if err := c.node.Start(t.Context()); err != nil {
 		t.Fatal(err)

@@ -33,6 +33,9 @@ const (
 	eraseEvery = 2 * time.Second
 	// settled is the wall time after which every node has written the samples that waited when an erasure began.
 	settled = 2 * flushEvery
+	// copiesFor is the wall time after which no stream has a copy of what was published before: its own bound and an
+	// hour.
+	copiesFor = 25 * time.Hour
 	// eraseBudget bounds the work on one erasure; the next look goes on.
 	eraseBudget = time.Minute
 )
@@ -89,20 +92,33 @@ func (c *chores) erase(ctx context.Context) {
 		return // the store is away, as others tell louder
 	}
 	for i := range all {
-		if n.cfg.Wall.Now().Sub(all[i].RequestedAt) < settled {
+		e := &all[i]
+		age := n.cfg.Wall.Now().Sub(e.RequestedAt)
+		if age < settled {
 			continue
 		}
-		events, done, err := c.eraseOne(ctx, &all[i])
-		switch {
-		case err != nil:
-			n.cfg.Log.Warn("erasure not done yet", "erasure", all[i].ID, "error", err)
-		case done:
-			n.cfg.Log.Info("erasure done", "erasure", all[i].ID, "stream_events", events)
+		if !c.erased[e.ID] {
+			events, done, err := c.eraseOne(ctx, e)
+			switch {
+			case err != nil:
+				n.cfg.Log.Warn("erasure not done yet", "erasure", e.ID, "error", err)
+			case done:
+				n.cfg.Log.Info("erasure done", "erasure", e.ID, "stream_events", events)
+			}
+			c.erased[e.ID] = done
+		}
+		// Nodes that have each a bus of its own work off each their own, until none can have a copy.
+		if c.erased[e.ID] && (!n.cfg.Shared || !n.cfg.OwnBus || age > copiesFor) {
+			if err := n.cfg.Archive.Forget(ctx, e.ID); err != nil {
+				n.cfg.Log.Warn("erased id not forgotten yet", "erasure", e.ID, "error", err)
+				continue
+			}
+			delete(c.erased, e.ID)
 		}
 	}
 }
 
-// eraseOne works off one erasure. It is not done while a relay may still publish what it read before.
+// eraseOne works off one erasure on this node's bus. It is not done while a relay may still publish what it read before.
 func (c *chores) eraseOne(ctx context.Context, e *dispatch.Erasure) (events int, done bool, err error) {
 	n := c.node
 	ctx, cancel := context.WithTimeout(ctx, eraseBudget)
@@ -136,5 +152,5 @@ func (c *chores) eraseOne(ctx context.Context, e *dispatch.Erasure) (events int,
 			return events, false, err
 		}
 	}
-	return events, true, n.cfg.Archive.Forget(ctx, e.ID)
+	return events, true, nil
 }
