@@ -16,8 +16,9 @@ import (
 type eraseCmd struct {
 	storeFlags
 	personFlags
-	Yes     bool `help:"Erase; without it only what would be erased is told."`
-	Rewrite bool `help:"Rewrite SQLite's file afterwards also while a server runs: its writes wait meanwhile, about a second for each 100 MB."`
+	Yes     bool          `help:"Erase; without it only what would be erased is told."`
+	Wait    time.Duration `help:"How long to wait for a running server to overwrite the copies in its stream (default: ${default})." default:"20s"`
+	Rewrite bool          `help:"Rewrite SQLite's file afterwards also while a server runs: its writes wait meanwhile, about a second for each 100 MB."`
 }
 
 // Help says what becomes of what.
@@ -29,14 +30,12 @@ person does after it began is not covered: erase again.
 
 A server may be running: the erasure works in small transactions beside it, and the server then overwrites the copies
 in its stream within seconds. With the server stopped that is done at its next start; until then the id stands in the
-list of erasures, and the copies in the stream. SQLite: deleted bytes are overwritten, but free space in pages of the
+list of erasures, and the copies in the stream. Servers that share a Postgres and have each a NATS of its own overwrite
+each their own, and the id stands in the list for 25 hours, when the last copy is gone. SQLite: deleted bytes are overwritten, but free space in pages of the
 file may hold older copies until the file is rewritten, which is done here when the server is stopped, or with
 --rewrite. Backups, and what others read from the stream or the log of a database, are out of reach. See
 docs/privacy.md.`
 }
-
-// streamPatience is how long the server is waited for to take the copies out of the stream.
-const streamPatience = 20 * time.Second
 
 // Run implements the command.
 func (c *eraseCmd) Run(ctx context.Context, std stdio) (err error) {
@@ -91,7 +90,7 @@ func (c *eraseCmd) finish(ctx context.Context, a peopleStore, erasure string, ou
 	if stopped {
 		notes = append(notes, "No server is running: the next to start overwrites the copies in its stream and forgets the id.")
 	} else {
-		done, err := waitForStream(ctx, a, erasure)
+		done, err := waitForStream(ctx, a, erasure, c.Wait)
 		if err != nil {
 			return err
 		}
@@ -113,8 +112,8 @@ func (c *eraseCmd) finish(ctx context.Context, a peopleStore, erasure string, ou
 }
 
 // waitForStream tells whether the erasure is done everywhere.
-func waitForStream(ctx context.Context, a store.Erasures, erasure string) (bool, error) {
-	for end := time.Now().Add(streamPatience); ; {
+func waitForStream(ctx context.Context, a store.Erasures, erasure string, wait time.Duration) (bool, error) {
+	for end := time.Now().Add(wait); ; {
 		open, err := a.Erasures(ctx)
 		if err != nil {
 			return false, err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/store"
@@ -42,15 +41,7 @@ func (f *storeFlags) people(ctx context.Context) (peopleStore, error) {
 	if err := checkDatabaseURL(f.DatabaseURL); err != nil {
 		return nil, err
 	}
-	j, err := postgres.Open(ctx, postgres.Config{URL: f.DatabaseURL})
-	if err != nil {
-		return nil, err
-	}
-	a, is := any(j).(peopleStore)
-	if !is {
-		return nil, errors.Join(errors.New("people's data is not kept apart on Postgres yet"), j.Close())
-	}
-	return a, nil
+	return postgres.Open(ctx, postgres.Config{URL: f.DatabaseURL})
 }
 
 // stopped tells that no server has the store open, as far as that can be told: of a database it cannot.

@@ -14,7 +14,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/store/postgres/pgtest"
 )
 
 // Whom these tests erase, and what must be found of them nowhere: ids, words and digits that stand nowhere else.
@@ -245,6 +248,49 @@ func TestErase_Without_a_server(t *testing.T) {
 	p.terminate()
 	if where := found(t, p.dir, traces()...); where != "-" {
 		t.Errorf("traces after the next start:%s", where)
+	}
+	logged(t, p)
+}
+
+// TestErase_On_Postgres erases beside a server whose store is a database.
+func TestErase_On_Postgres(t *testing.T) {
+	t.Parallel()
+	c := onPostgres(t, pgtest.Start(t, pgtest.Options{NoSync: true}), "--markets", markets(t, quick), "--time-scale", "30")
+	p := c.join()
+	ridden, cancelled, other, drew := lived(p)
+	store := []string{"--database-url", c.url}
+	checkExport(t, store, ridden)
+	p.offDuty(drew, drewID)
+	for _, who := range [][]string{{"--rider", maryID}, {"--driver", drewID}} {
+		args := append([]string{"erase", "--yes", "--wait", "0s"}, append(who, store...)...)
+		if out, errs, code := tool(t, args...); code != 0 || !strings.Contains(out, "stands where the id stood") {
+			t.Fatalf("%v ended with %d: %s%s", args, code, out, errs)
+		}
+	}
+	checkErased(p, ridden, cancelled, other)
+	until(t, "the erasures are done", func() bool { return strings.Count(p.logs.String(), "erasure done") == 2 })
+	conn, err := pgx.Connect(t.Context(), c.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var tables []string
+	if err := conn.QueryRow(t.Context(), `SELECT array_agg(relname::text) FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT LIKE 'erasure%'`).Scan(&tables); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range tables {
+		for _, trace := range traces()[:6] {
+			var rows int
+			err := conn.QueryRow(t.Context(), `SELECT count(*) FROM `+pgx.Identifier{table}.Sanitize()+` t WHERE strpos(t::text, $1) > 0`, trace).Scan(&rows)
+			if err != nil || rows > 0 {
+				t.Errorf("%s stands in %d rows of %s, %v", trace, rows, table, err)
+			}
+		}
+	}
+	p.terminate()
+	if where := found(t, p.dir, traces()...); where != "-" {
+		t.Errorf("traces in the data dir:%s", where)
 	}
 	logged(t, p)
 }
