@@ -13,6 +13,7 @@ import (
 // fleet is what a market's drivers do, as committed: it may be shown to people. Beside it stands the supply.
 type fleet struct {
 	supply supply
+	demand *demand
 
 	mu sync.RWMutex
 	// drivers are those on duty or at work.
@@ -23,6 +24,8 @@ type fleet struct {
 	open map[dispatch.State]int
 	// orders are those that are not closed, committed snapshots.
 	orders map[dispatch.OrderID]*dispatch.Order
+	// touched are the drivers that may do something else than before; empty between two calls.
+	touched []dispatch.DriverID
 }
 
 // member is one driver of the fleet. Guarded by fleet.mu; the orders are committed snapshots.
@@ -34,7 +37,7 @@ type member struct {
 }
 
 func newFleet() *fleet {
-	f := &fleet{}
+	f := &fleet{demand: newDemand()}
 	f.reset(dispatch.Recovery{})
 	return f
 }
@@ -67,6 +70,26 @@ func (f *fleet) reset(r dispatch.Recovery) (gone []dispatch.DriverID) {
 		f.leaveLocked(id, m)
 		gone = append(gone, id)
 	}
+	f.demand.recovered(r.Orders)
+	return append(gone, f.settleLocked()...)
+}
+
+// settleLocked has those who were touched leave the fleet, if they are neither on duty nor at work, and tells the
+// demand what the others do now.
+func (f *fleet) settleLocked() (gone []dispatch.DriverID) {
+	for _, id := range f.touched {
+		m, ok := f.drivers[id]
+		switch {
+		case !ok:
+		case m.duty.Online || len(m.orders) > 0:
+			f.demand.driver(id, m.state(), m.seen)
+		default:
+			delete(f.drivers, id)
+			f.leaveLocked(id, m)
+			gone = append(gone, id)
+		}
+	}
+	f.touched = f.touched[:0]
 	return gone
 }
 
@@ -74,6 +97,7 @@ func (f *fleet) reset(r dispatch.Recovery) (gone []dispatch.DriverID) {
 func (f *fleet) leaveLocked(id dispatch.DriverID, m *member) {
 	m.seen.leave()
 	f.supply.doubt(id, false)
+	f.demand.left(id)
 }
 
 // told follows what was committed; it gives the drivers that are neither on duty nor at work any more.
@@ -87,9 +111,10 @@ func (f *fleet) told(t market.Told) (gone []dispatch.DriverID) {
 		} else {
 			f.orderLocked(e.Order)
 			f.countLocked(e.From, e.To)
-		}
-		if e.Driver != "" {
-			gone = f.sweepLocked(e.Driver, gone)
+			if e.From == "" {
+				f.demand.asked(e.Order)
+			}
+			f.demand.order(e.Order)
 		}
 	}
 	for _, n := range t.Notices {
@@ -99,9 +124,8 @@ func (f *fleet) told(t market.Told) (gone []dispatch.DriverID) {
 		} else if m.offer == n.Offer.ID {
 			m.offer = ""
 		}
-		gone = f.sweepLocked(n.Offer.Driver, gone)
 	}
-	return gone
+	return f.settleLocked()
 }
 
 // countLocked moves one order from a state to another; closed ones, and the "" before the creation, do not
@@ -116,6 +140,7 @@ func (f *fleet) countLocked(from, to dispatch.State) {
 }
 
 func (f *fleet) memberLocked(id dispatch.DriverID) *member {
+	f.touched = append(f.touched, id)
 	m, ok := f.drivers[id]
 	if !ok {
 		m = &member{duty: dispatch.Duty{Driver: id}, seen: &sighting{}}
@@ -146,15 +171,6 @@ func (f *fleet) orderLocked(o *dispatch.Order) {
 	} else {
 		m.orders = append(m.orders, o)
 	}
-}
-
-func (f *fleet) sweepLocked(id dispatch.DriverID, gone []dispatch.DriverID) []dispatch.DriverID {
-	if m, ok := f.drivers[id]; ok && !m.duty.Online && len(m.orders) == 0 {
-		delete(f.drivers, id)
-		f.leaveLocked(id, m)
-		gone = append(gone, id)
-	}
-	return gone
 }
 
 // online tells whether a driver is on duty, as committed.

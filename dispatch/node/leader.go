@@ -21,6 +21,7 @@ type leader struct {
 	node   *Node
 	market dispatch.Market
 	policy *atomic.Pointer[dispatch.Policy] // the seat's
+	zones  *atomic.Pointer[geo.Zones]       // the seat's
 	term   *term                            // in which the market was taken
 	loop   *market.Loop
 	index  *geo.Index
@@ -38,7 +39,7 @@ func newLeader(s *seat, t *term) *leader {
 	n, m := s.node, s.market
 	m.Policy = *s.policy.Load()
 	l := &leader{
-		node: n, market: m, policy: &s.policy, term: t,
+		node: n, market: m, policy: &s.policy, zones: &s.zones, term: t,
 		index: geo.NewIndex(indexResolution), fleet: newFleet(), tally: newTally(), learner: newLearner(&n.cfg, &m),
 	}
 	l.relay = bus.NewRelay(bus.RelayConfig{

@@ -222,7 +222,7 @@ func (n *Node) Standing() (led, standby []dispatch.MarketID) {
 	return led, standby
 }
 
-// Reload gives the markets new policies; markets cannot come or go while the node runs.
+// Reload gives the markets new policies and zones; markets cannot come or go while the node runs.
 func (n *Node) Reload(ms dispatch.Markets) {
 	for _, m := range ms {
 		s, ok := n.seats[m.ID]
@@ -230,6 +230,7 @@ func (n *Node) Reload(ms dispatch.Markets) {
 			continue
 		}
 		s.policy.Store(&m.Policy)
+		s.zones.Store(m.Zones)
 		if l := s.leader.Load(); l != nil {
 			l.loop.Reload(m.Policy)
 		}
@@ -282,6 +283,9 @@ func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
 	l, ok := n.led(c.Market)
 	if !ok {
 		return dispatch.Reply{Err: notLed(c.Market)}
+	}
+	if refused := l.checkStops(&c); refused != nil {
+		return dispatch.Reply{Err: refused}
 	}
 	if c.Op == dispatch.OpDuty {
 		claim, err := n.claim(ctx, &c)

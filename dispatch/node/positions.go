@@ -47,12 +47,14 @@ func (l *leader) take(d dispatch.DriverID, seen *sighting, fixes []geo.Fix, now 
 			l.node.metrics.dropped(reason, 1)
 			continue
 		}
+		l.fleet.demand.moved(d, &fixes[i])
 		last = fixes[i]
 		n++
 	}
 	if suspect := seen.track.suspect; suspect != seen.doubted.Load() {
 		seen.doubted.Store(suspect)
 		l.fleet.supply.doubt(d, suspect)
+		l.fleet.demand.doubted(d)
 	}
 	return last, n
 }

@@ -89,6 +89,13 @@ func TestTrack_judge(t *testing.T) {
 			0.4 400 speed?
 			0.5 500 speed?
 			0.6 600 speed?`,
+		"and_once_in_each_ten_seconds": `
+			0 0 ok
+			5 350 ok
+			10 700 ok
+			20 1569 ok
+			30 2438 ok
+			35 2960 speed`,
 		"old_and_repeated_points_are_dropped": `
 			10 0 ok
 			10 5 repeated

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/geo"
 )
 
 const (
@@ -28,8 +29,9 @@ const (
 // that lasts, and tries again. Its goroutine is started and waited for by the node.
 type seat struct {
 	node   *Node
-	market dispatch.Market                 // immutable; but for the policy, which is below
+	market dispatch.Market                 // immutable; but for the policy and the zones, which are below
 	policy atomic.Pointer[dispatch.Policy] // the latest; set by Reload
+	zones  atomic.Pointer[geo.Zones]       // as the policy
 	// leader is who leads here, nil while nobody does. Written by the goroutine, and by Start before it.
 	leader   atomic.Pointer[leader]
 	standing atomic.Int32 // one of the standings; written as leader
@@ -38,6 +40,7 @@ type seat struct {
 func newSeat(n *Node, m dispatch.Market) *seat {
 	s := &seat{node: n, market: m}
 	s.policy.Store(&m.Policy)
+	s.zones.Store(m.Zones)
 	return s
 }
 
