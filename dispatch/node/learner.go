@@ -26,6 +26,9 @@ const (
 	// learnBehind is how far (market time) a look stays behind the present, so that samples that were sent late, or
 	// wait to be written, are there. What is later still is not learnt from.
 	learnBehind = 5 * time.Minute
+	// learnHold is how long (market time) a drive that has ended waits for those that began before it: they have to
+	// be learnt in the order in which they began (eta.Learnt.Learn). One ride of sixteen takes longer than 23 min.
+	learnHold = 45 * time.Minute
 	// learnPage is how many samples are read at a time.
 	learnPage = 4096
 	// learnBudget (wall) bounds a look; what is left is read by the next.
@@ -39,8 +42,9 @@ const (
 // learner has the travel times of one market: the router's where there is one and it answers, else those of a
 // line that learns from the samples of drivers at work. Estimates may be asked by many at once.
 //
-// What it learnt is saved after each look. Drives that were under way when a market changes hands are lost to it,
-// and none is learnt twice: a new leader goes on from the document, and reads samples from when it took over.
+// What it learnt is saved after each look. When a market changes hands, the new leader goes on from the document and
+// reads the samples of what was not learnt by then: no drive is learnt twice, and those are lost that began before
+// and were still under way.
 type learner struct {
 	market   dispatch.MarketID
 	learning Learning // nil: nothing is learnt
@@ -53,8 +57,12 @@ type learner struct {
 	// read is up to when samples were read; after is the last of them when the look ended early.
 	read  time.Time
 	after *dispatch.Sample
+	// whole is from when on the begin of a way is seen: earlier ones are cut.
+	whole time.Time
 	// under are the ways under way.
 	under map[dispatch.DriverID]*way
+	// held are drives that have ended, to be learnt once learnHold is over.
+	held []eta.Observation
 }
 
 // way is a driver on its way in one state of one order; being at work on another order breaks it.
@@ -102,13 +110,14 @@ func (k *learner) beginLocked(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read the learnt travel times of market %s: %w", k.market, err)
 	}
-	k.ready, k.read = true, now.Add(-learnBehind)
+	k.ready, k.read = true, now.Add(-learnBehind-learnHold)
 	if ok {
 		err = k.line.Restore(doc)
 	}
 	if !ok || err != nil {
 		k.read = now.Add(-learnBack)
 	}
+	k.whole = k.read.Add(2 * dispatch.SampleEvery)
 	return err
 }
 
@@ -130,9 +139,9 @@ func (k *learner) look(ctx context.Context, now time.Time) (drives int, err erro
 			Market: k.market, From: k.read, To: to, After: k.after, Limit: learnPage,
 		})
 		if err != nil {
-			return drives, fmt.Errorf("read samples of market %s: %w", k.market, err)
+			return 0, fmt.Errorf("read samples of market %s: %w", k.market, err)
 		}
-		drives += k.line.Learn(k.follow(page))
+		k.follow(page)
 		if len(page) < learnPage {
 			k.read, k.after = to, nil
 			break
@@ -140,8 +149,8 @@ func (k *learner) look(ctx context.Context, now time.Time) (drives int, err erro
 		last := page[len(page)-1]
 		k.after = &last
 	}
-	drives += k.line.Learn(k.ended(to))
-	if drives == 0 {
+	k.ended(k.read)
+	if drives = k.line.Learn(k.release(k.read)); drives == 0 {
 		return 0, nil
 	}
 	if err := k.learning.SaveLearnt(ctx, k.market, learntName, k.line.Document()); err != nil {
@@ -150,14 +159,13 @@ func (k *learner) look(ctx context.Context, now time.Time) (drives int, err erro
 	return drives, nil
 }
 
-// follow puts samples to their ways, and gives those that have ended.
-func (k *learner) follow(samples []dispatch.Sample) (done []eta.Observation) {
+// follow puts samples to their ways.
+func (k *learner) follow(samples []dispatch.Sample) {
 	for i := range samples {
 		s := &samples[i]
 		w := k.under[s.Driver]
 		if w == nil || w.order != s.Order || w.state != s.State {
-			done = appendDrive(done, w)
-			delete(k.under, s.Driver)
+			k.end(s.Driver)
 			if !underWay(s.State) {
 				continue
 			}
@@ -166,28 +174,39 @@ func (k *learner) follow(samples []dispatch.Sample) (done []eta.Observation) {
 		}
 		w.run.Add(s.Fix)
 	}
-	return done
 }
 
-// ended gives the ways of drivers that have not been heard of for so long that they have ended.
-func (k *learner) ended(now time.Time) (done []eta.Observation) {
+// ended ends the ways of drivers that have not been heard of for so long.
+func (k *learner) ended(now time.Time) {
 	for _, d := range slices.Sorted(maps.Keys(k.under)) {
-		if w := k.under[d]; w.run.Last().Before(now.Add(-learnBehind)) {
-			done = appendDrive(done, w)
-			delete(k.under, d)
+		if k.under[d].run.Last().Before(now.Add(-learnBehind)) {
+			k.end(d)
 		}
 	}
-	return done
 }
 
-func appendDrive(done []eta.Observation, w *way) []eta.Observation {
+// end holds a driver's way to be learnt, if it tells a drive and was seen from its begin.
+func (k *learner) end(d dispatch.DriverID) {
+	w := k.under[d]
 	if w == nil {
-		return done
+		return
 	}
-	if o, ok := w.run.Observation(); ok {
-		done = append(done, o)
+	delete(k.under, d)
+	if o, ok := w.run.Observation(); ok && !o.Start.Before(k.whole) {
+		k.held = append(k.held, o)
 	}
-	return done
+}
+
+// release gives the drives that were held long enough, in the order in which they began.
+func (k *learner) release(now time.Time) []eta.Observation {
+	slices.SortStableFunc(k.held, func(a, b eta.Observation) int { return a.Start.Compare(b.Start) })
+	n := slices.IndexFunc(k.held, func(o eta.Observation) bool { return o.Start.After(now.Add(-learnHold)) })
+	if n < 0 {
+		n = len(k.held)
+	}
+	ready := slices.Clone(k.held[:n])
+	k.held = slices.Delete(k.held, 0, n)
+	return ready
 }
 
 // underWay tells whether a driver drives straight to somewhere in a state of its order.

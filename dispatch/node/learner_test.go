@@ -125,7 +125,7 @@ func TestLearner_look(t *testing.T) {
 			s.drive(d, d, dispatch.StateEnRouteToDropoff, s.now.Add(22*time.Minute))
 		}
 		drives := 0
-		for range 12 {
+		for range 18 {
 			drives += s.look(learnEvery)
 		}
 		if drives != 80 || s.learner.line.Drives() != 80 {
@@ -137,6 +137,22 @@ func TestLearner_look(t *testing.T) {
 		}
 		if s.store.saves != 2 {
 			t.Errorf("saved %d times, want once for each look that learnt", s.store.saves)
+		}
+	})
+
+	t.Run("drives_are_learnt_in_the_order_in_which_they_began", func(t *testing.T) {
+		s := newSchool(t)
+		want := newSchool(t)
+		for i, d := range []string{"c", "a", "b"} { // by id they would come in another
+			begin := s.now.Add(time.Duration(i) * 2 * time.Hour)
+			s.drive(d, d, dispatch.StateEnRouteToPickup, begin)
+			want.drive(d, d, dispatch.StateEnRouteToPickup, begin)
+			if n := want.look(2 * time.Hour); n != 1 {
+				t.Fatalf("%d drives", n)
+			}
+		}
+		if n := s.look(6 * time.Hour); n != 3 || string(s.learner.line.Document()) != string(want.learner.line.Document()) {
+			t.Errorf("%d drives\n%s\n%s", n, s.learner.line.Document(), want.learner.line.Document())
 		}
 	})
 
@@ -193,6 +209,22 @@ func TestLearner_begin(t *testing.T) {
 		}
 		if n := s.look(time.Hour); n != 0 || s.learner.line.Drives() != 30 {
 			t.Errorf("%d drives again, %d in the model", n, s.learner.line.Drives())
+		}
+	})
+
+	t.Run("takes_up_what_was_under_way_since_and_not_what_is_cut", func(t *testing.T) {
+		s := taught(t)
+		begin := s.now
+		s.drive("whole", "a", dispatch.StateEnRouteToPickup, begin.Add(-40*time.Minute))
+		s.drive("cut", "b", dispatch.StateEnRouteToPickup, begin.Add(-55*time.Minute))
+		if n := s.look(0); n != 0 {
+			t.Fatalf("%d drives are learnt before they can be in order", n)
+		}
+		if err := s.takeOver(); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.look(time.Hour); n != 1 || s.learner.line.Drives() != 31 {
+			t.Errorf("%d drives, %d in the model", n, s.learner.line.Drives())
 		}
 	})
 
