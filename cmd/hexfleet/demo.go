@@ -172,8 +172,8 @@ func (h onlyErrors) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelError && h.Handler.Enabled(ctx, level)
 }
 
-// demoConduct is how the drivers behave: they drive as the engine estimates, and something goes wrong now
-// and then.
+// demoConduct is how the drivers behave: they drive at one speed, which the engine has to learn, and something
+// goes wrong now and then.
 func demoConduct(m wire.Market) fleet.Conduct {
 	a, b := geo.LatLng{}, geo.LatLng{Lat: 0.1}
 	estimate := eta.Default().Estimate(a, b)

@@ -122,8 +122,8 @@ func (c *loadCmd) Run(ctx context.Context, std stdio) error {
 	return nil
 }
 
-// conduct is how the drivers behave. They drive as the engine estimates; couriers of meal instances as those
-// say.
+// conduct is how the drivers behave. They drive at one speed, which the engine has to learn; couriers of meal
+// instances at the one that those say.
 func (c *loadCmd) conduct(m wire.Market, meals *sim.Meals) fleet.Conduct {
 	a, b := geo.LatLng{}, geo.LatLng{Lat: 0.1}
 	estimate := eta.Default().Estimate(a, b)

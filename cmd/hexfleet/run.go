@@ -21,7 +21,6 @@ import (
 	"github.com/hexfleet/hexfleet/dispatch/node"
 	"github.com/hexfleet/hexfleet/gateway"
 	"github.com/hexfleet/hexfleet/gateway/auth"
-	"github.com/hexfleet/hexfleet/geo/eta"
 	"github.com/hexfleet/hexfleet/store"
 )
 
@@ -93,10 +92,15 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		conn.Collector())
 	archive, _ := journal.Journal.(node.Archive)
+	learning, _ := journal.Journal.(node.Learning)
+	router, err := c.router(log, registry)
+	if err != nil {
+		return nil, err
+	}
 	s.node = node.New(node.Config{
-		Markets: markets, Store: failStore(journal), Bus: conn, ETA: eta.Default(), Clock: journal.clock, Wall: wall, Log: log,
+		Markets: markets, Store: failStore(journal), Bus: conn, ETA: router, Clock: journal.clock, Wall: wall, Log: log,
 		Registry: registry, Shared: journal.shared, OwnBus: c.NATSURL == "", Patience: journal.patience, Agree: journal.agree,
-		Archive: archive, Keep: c.keep(c.TimeScale),
+		Archive: archive, Learning: learning, Keep: c.keep(c.TimeScale),
 	})
 	if err := s.node.Start(ctx); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 type serveCmd struct {
 	secretFlags
 	keepFlags
+	etaFlags
 	Listen         string   `help:"Where to listen; port 0 picks a free one (default: ${default})." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	DatabaseURL    string   `name:"database-url" env:"HEXFLEET_DATABASE_URL" help:"A Postgres database, which several servers may share (default: SQLite in the data dir)." placeholder:"URL"`
 	NATSURL        string   `name:"nats-url" env:"HEXFLEET_NATS_URL" help:"An outside NATS with JetStream (default: one in the process that opens no port)." placeholder:"URL"`
@@ -44,6 +45,9 @@ func (c *serveCmd) check() error {
 		return err
 	}
 	if err := c.keepFlags.check(); err != nil {
+		return err
+	}
+	if err := c.etaFlags.check(); err != nil {
 		return err
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {

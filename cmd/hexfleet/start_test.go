@@ -46,6 +46,11 @@ func TestServe_RefusesToStart(t *testing.T) {
 		"unknown flag":          {[]string{"--listne", "x"}, exitUsage, "--listne"},
 		"listen without a port": {[]string{"--listen", "localhost"}, exitUsage, "HOST:PORT"},
 		"time scale of zero":    {[]string{"--time-scale", "0"}, exitUsage, "--time-scale"},
+		"router of no kind":     {[]string{"--eta-url", "http://localhost:5000"}, exitUsage, "osrm+http:"},
+		"router without a host": {[]string{"--eta-url", "osrm+http://"}, exitUsage, "--eta-url"},
+		"router's password":     {[]string{"--eta-url", "osrm+http://user:secret@host:port"}, exitUsage, "--eta-url"},
+		"budget of nothing":     {[]string{"--eta-budget", "0s"}, exitUsage, "--eta-budget"},
+		"budget of a round":     {[]string{"--eta-budget", "2s"}, exitUsage, "--eta-budget"},
 		"what is not built":     {[]string{"--record", "x"}, exitUsage, "not built"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
