@@ -59,7 +59,7 @@ func (d *duties) refresh(ctx context.Context, id dispatch.DriverID) (standing, e
 	case dispatch.CodeOf(err) == dispatch.CodeNotFound:
 		d.keep(id, standing{})
 	case err != nil:
-		return standing{}, fmt.Errorf("read the duty of driver %s: %w", id, err)
+		return standing{}, fmt.Errorf("read the duty of a driver: %w", err)
 	default:
 		d.told(&duty)
 	}

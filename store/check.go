@@ -30,7 +30,7 @@ func Check(b *dispatch.Batch) error {
 	}
 	for i := range b.Answers {
 		if a := &b.Answers[i]; a.Market != b.Market || a.Key.ID == "" {
-			return refuse("answer under key %q of %s is of market %s", a.Key.ID, a.Sub, a.Market)
+			return refuse("answer %d, of market %s, cannot be kept", i, a.Market) // names nobody: it is logged
 		}
 	}
 	return nil

@@ -100,7 +100,7 @@ func (s *subscription) run(messages <-chan *nats.Msg) {
 			return
 		case m := <-messages:
 			if err := s.tell(m); err != nil {
-				s.conn.log.Warn("bus message left out", "subject", m.Subject, "err", err)
+				s.conn.log.Warn("bus message left out", "of", m.Sub.Subject, "err", err) // its own subject may name a driver
 			}
 		}
 	}

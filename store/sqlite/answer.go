@@ -26,7 +26,7 @@ func (j *Journal) writeAnswers(ctx context.Context, tx *sql.Tx, answers []dispat
 	put := tx.StmtContext(ctx, j.stmts.putAnswer)
 	for i := range answers {
 		a := &answers[i]
-		err := one(ctx, put, "answer under key", a.Key.ID, string(a.Market), a.Sub, a.Key.ID, a.Key.Digest[:],
+		err := one(ctx, put, "answer", i, string(a.Market), a.Sub, a.Key.ID, a.Key.Digest[:],
 			text(a.Code), text(a.Detail), text(a.Field), text(a.Order), a.Version,
 			store.Micros(now), store.Micros(now.Add(-store.KeepFor)))
 		if err != nil {

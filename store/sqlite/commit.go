@@ -82,7 +82,8 @@ func (j *Journal) commit(ctx context.Context, tx *sql.Tx, b *dispatch.Batch, row
 	return j.writeAudit(ctx, tx, dispatch.MarketChain(b.Market), b.Audit, now)
 }
 
-// one runs a statement that must change exactly one row; what says whose, for the refusal.
+// one runs a statement that must change exactly one row; what and id say whose, for the refusal, which is logged: they
+// name nobody.
 func one(ctx context.Context, stmt *sql.Stmt, what string, id any, args ...any) error {
 	res, err := stmt.ExecContext(ctx, args...)
 	if err != nil {

@@ -45,9 +45,9 @@ func (w dutyWriter) write(ctx context.Context, d *dispatch.Duty, now time.Time) 
 		string(d.Driver), d.Version, string(d.Market), d.Online, d.VehicleClass, d.Capacity, tags, instant(d.Since),
 	}
 	if d.Online {
-		return one(ctx, w.online, "driver", d.Driver, append(args, store.Micros(now.Add(-store.ClaimFor)))...)
+		return one(ctx, w.online, "duty of version", d.Version, append(args, store.Micros(now.Add(-store.ClaimFor)))...)
 	}
-	return one(ctx, w.offline, "driver", d.Driver, args...)
+	return one(ctx, w.offline, "duty of version", d.Version, args...)
 }
 
 const selectDuties = `

@@ -168,8 +168,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM events e WHERE e.subject_id = NEW.id AND e.subject = 'order'
         AND e.version = NEW.version AND e.type = 'order.reassigned') AND NOT orders_permitted(OLD, NEW)
     THEN
-        RAISE EXCEPTION 'order % has driver % and no event gives it to %', NEW.id, OLD.driver_id, NEW.driver_id
-            USING ERRCODE = '23000';
+        RAISE EXCEPTION 'order % has a driver and no event gives it to another', NEW.id USING ERRCODE = '23000';
     END IF;
     RETURN NULL;
 END
