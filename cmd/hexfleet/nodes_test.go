@@ -147,7 +147,7 @@ func (p *process) orders() map[string]object {
 // TestServe_SharesADatabase has two servers on one Postgres: one leads, the other stands by and takes over.
 func TestServe_SharesADatabase(t *testing.T) {
 	t.Parallel()
-	s := pgtest.Start(t, pgtest.Options{NoSync: true})
+	s := chaosPostgres.Server(t)
 	for name, end := range map[string]func(*process){
 		"after_a_kill": (*process).kill,
 		"after_a_drain": func(p *process) {
@@ -316,7 +316,7 @@ func wantUnsaid(t *testing.T, text, escaped string) {
 // connections that were open before: none is done by it, none is answered with success (P6).
 func TestServe_PausedLeader(t *testing.T) {
 	t.Parallel()
-	c := onPostgres(t, pgtest.Start(t, pgtest.Options{NoSync: true}))
+	c := onPostgres(t, chaosPostgres.Server(t))
 	a, b := c.pair()
 	before := a.made("r0", "k")
 	const sockets, each, calls = 9, 100, 100
