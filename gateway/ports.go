@@ -31,6 +31,8 @@ type Board interface {
 	// Board gives the market's latest board, at most about a second old (wall): the same value while it is
 	// the latest. It is shared, not to be written.
 	Board(ctx context.Context, m dispatch.MarketID) (*dispatch.Board, error)
+	// Supply tells how many drivers and orders a market has in each cell now.
+	Supply(ctx context.Context, m dispatch.MarketID) (*dispatch.Supply, error)
 }
 
 // Near is one driver of a Nearby answer.

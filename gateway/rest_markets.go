@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/gateway/auth"
 	"github.com/hexfleet/hexfleet/gateway/wire"
@@ -17,6 +19,7 @@ func (s *Server) marketEndpoints() []endpoint {
 			params: []string{"cursor", "limit"},
 		},
 		{method: http.MethodGet, path: "/v1/markets/{id}", action: auth.ReadMarket, serve: s.getMarket},
+		{method: http.MethodGet, path: "/v1/markets/{id}/supply", action: auth.ReadSupply, serve: s.getSupply},
 	}
 }
 
@@ -42,7 +45,30 @@ func (s *Server) getMarket(c *call) (answer, *dispatch.Error) {
 	if !found {
 		return answer{}, notFound()
 	}
-	return success(s.tellMarket(&m))
+	told := s.tellMarket(&m)
+	if m.Zones != nil {
+		told.Zones = jsontext.Value(m.Zones.GeoJSON())
+	}
+	return success(told)
+}
+
+// getSupply tells where drivers and orders are, for pricing outside.
+func (s *Server) getSupply(c *call) (answer, *dispatch.Error) {
+	id := dispatch.MarketID(c.r.PathValue("id"))
+	if _, found := s.cfg.Markets().Get(id); !found {
+		return answer{}, notFound()
+	}
+	if refused := auth.Allow(c.p, auth.ReadSupply, auth.Target{Market: id}); refused != nil {
+		return answer{}, refused
+	}
+	if s.cfg.Board == nil {
+		return answer{}, dispatch.Unavailable("this server shows no board", nil)
+	}
+	supply, err := s.cfg.Board.Supply(c.r.Context(), id)
+	if err != nil {
+		return answer{}, refusal(err)
+	}
+	return success(wire.SupplyFrom(supply))
 }
 
 func (s *Server) tellMarket(m *dispatch.Market) wire.Market {

@@ -37,6 +37,8 @@ type restPorts struct {
 	events []dispatch.Event
 	duty   map[dispatch.DriverID]dispatch.Duty
 	broken error
+	// markets are the default ones when nil.
+	markets dispatch.Markets
 }
 
 func (f *restPorts) Do(_ context.Context, c dispatch.Command) dispatch.Reply {
@@ -141,8 +143,11 @@ func restServer(t *testing.T, f *restPorts) *httptest.Server {
 		t.Fatal(err)
 	}
 	now := time.Now()
+	if f.markets == nil {
+		f.markets = dispatch.DefaultMarkets()
+	}
 	s, err := New(Config{
-		Orders: f, History: f, Positions: f, Feed: f, Markets: dispatch.DefaultMarkets, Auth: keys,
+		Orders: f, History: f, Positions: f, Feed: f, Board: f, Markets: func() dispatch.Markets { return f.markets }, Auth: keys,
 		Market: dispatch.NewMarketClock(dispatch.Anchor{Wall: now, Market: now, Scale: 2}), Wall: dispatch.Wall{},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Registry: prometheus.NewRegistry(),
 		Ready: func() error { return f.broken },

@@ -26,6 +26,11 @@ func (st *stage) Board(_ context.Context, m dispatch.MarketID) (*dispatch.Board,
 	return st.board, nil
 }
 
+// Supply implements the port: what the stage is told.
+func (st *stage) Supply(context.Context, dispatch.MarketID) (*dispatch.Supply, error) {
+	return nil, dispatch.Unavailable("away", nil)
+}
+
 // show makes a board of market west with n drivers, d0 first, all at a latitude; nil orders are none.
 func (st *stage) show(n int, lat float64, orders ...*dispatch.Order) {
 	b := &dispatch.Board{Market: "west", At: st.market.Now(), Orders: orders, Counters: dispatch.BoardCounters{Since: boardNoon}}

@@ -30,6 +30,7 @@ const (
 	ReadDriver    Action = "read.driver"    // GET /v1/drivers/{id}
 	Nearby        Action = "read.nearby"    // GET /v1/drivers/nearby
 	ReadMarket    Action = "read.market"    // GET /v1/markets
+	ReadSupply    Action = "read.supply"    // GET /v1/markets/{id}/supply
 	ReadOffer     Action = "read.offer"     // delivery of an offer
 	ReadPosition  Action = "read.position"  // delivery of driver.position
 	WatchBoard    Action = "watch.board"    // board.watch, and every delivery of a board
@@ -40,7 +41,7 @@ func Actions() []Action {
 	return []Action{
 		Create, Cancel, Accept, Decline, Advance, Duty, Assign, Unassign, Priority, Search,
 		PostAdvance, Telemetry, PostTelemetry,
-		ReadOrder, ReadDriver, Nearby, ReadMarket, ReadOffer, ReadPosition, WatchBoard,
+		ReadOrder, ReadDriver, Nearby, ReadMarket, ReadSupply, ReadOffer, ReadPosition, WatchBoard,
 	}
 }
 
@@ -62,7 +63,7 @@ func roles(a Action) []dispatch.Role {
 		return []dispatch.Role{driver, service}
 	case ReadDriver:
 		return []dispatch.Role{driver, service, staff}
-	case Nearby:
+	case Nearby, ReadSupply:
 		return []dispatch.Role{service, staff}
 	case ReadPosition:
 		return []dispatch.Role{rider}

@@ -187,6 +187,8 @@ type Driver struct {
 	Tags         []ID   `json:"tags"`
 	Orders       []ID   `json:"orders"`
 	Fix          *Fix   `json:"fix"`
+	// Suspect: its points contradict each other; it is offered nothing until three agree.
+	Suspect bool `json:"suspect"`
 }
 
 // DriverFrom tells a driver; at is nil without a fix.
@@ -194,7 +196,7 @@ func DriverFrom(d *dispatch.Driver, at *geo.Fix) Driver {
 	out := Driver{
 		ID: ID(d.Duty.Driver), State: string(d.State), Market: ID(d.Duty.Market),
 		VehicleClass: ID(d.Duty.VehicleClass), Capacity: d.Duty.Capacity,
-		Tags: make([]ID, len(d.Duty.Tags)), Orders: make([]ID, len(d.Orders)),
+		Tags: make([]ID, len(d.Duty.Tags)), Orders: make([]ID, len(d.Orders)), Suspect: d.Suspect,
 	}
 	for i, tag := range d.Duty.Tags {
 		out.Tags[i] = ID(tag)

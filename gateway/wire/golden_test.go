@@ -127,10 +127,19 @@ func samples(t *testing.T) map[string]any {
 		"problem": ProblemFrom(&dispatch.Error{
 			Code: dispatch.CodeOverloaded, Detail: "too much", Field: "/x", RetryAfter: time.Second,
 		}, 503, "Service Unavailable"),
-		"market":      MarketFrom(market, noon, 2),
-		"list":        List[Health]{[]Health{{"ok"}}, &cursor},
-		"list_empty":  List[Health]{},
-		"board_watch": BoardWatch{TypeBoardWatch, "k1", "sf", []float64{-122.6, 37.6, -122.3, 37.9}, number(12.5)},
+		"market": MarketFrom(market, noon, 2),
+		"market_zones": func() Market {
+			m := MarketFrom(market, noon, 2)
+			m.Zones = jsontext.Value(`{"type":"FeatureCollection","features":[]}`)
+			return m
+		}(),
+		"supply": SupplyFrom(&dispatch.Supply{Market: "sf", At: noon, Since: noon, Cells: []dispatch.SupplyCell{
+			{Cell: 0x88283082a9fffff, Available: 3, Busy: 2, Open: 4, Waiting: 1, Created5: 2, Created15: 5, Multiplier: 1.5},
+		}}),
+		"supply_empty": SupplyFrom(&dispatch.Supply{Market: "sf", At: noon, Since: noon}),
+		"list":         List[Health]{[]Health{{"ok"}}, &cursor},
+		"list_empty":   List[Health]{},
+		"board_watch":  BoardWatch{TypeBoardWatch, "k1", "sf", []float64{-122.6, 37.6, -122.3, 37.9}, number(12.5)},
 		"board_snapshot": Board{
 			Type: TypeBoardSnapshot, Market: "sf", Seq: 1, Mode: BoardModeDrivers,
 			Drivers: BoardDrivers{

@@ -41,6 +41,8 @@ type Market struct {
 	ServerTime Time           `json:"server_time"`
 	TimeScale  float64        `json:"time_scale"`
 	Policy     Policy         `json:"policy"`
+	// Zones is a GeoJSON FeatureCollection as in the markets file; only a single market tells it, if it has any.
+	Zones jsontext.Value `json:"zones,omitzero"`
 }
 
 // Policy is how a market behaves; all spans are market time.
