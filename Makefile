@@ -82,6 +82,10 @@ fuzz: ## Run each fuzz target for 5 seconds.
 bench: ## Run each benchmark once, to prove that it works; for figures see docs/bench.
 	$(GOTEST) -run '^$$' -bench . -benchtime 1x $(REST)
 
+.PHONY: soak
+soak: ## Run the properties of the index ten times as long, a million steps, with the race detector.
+	HEXFLEET_SOAK=10 $(GOTEST) -race -timeout 30m -run '^TestIndex' ./geo
+
 .PHONY: clean
 clean: ## Remove what was built; data and .tools stay.
 	rm -rf bin

@@ -54,18 +54,10 @@ func (c Cell) String() string { return h3.Cell(c).String() }
 func CellReach(resolution int) Meters { return flatEdge(resolution) }
 
 // CellCore is a distance within which of its centre every place belongs to a cell of a resolution: a hexagon's inner
-// circle on the solid's faces, drawn to the sphere where that shortens most (bound.go, fact 1: the corners).
+// circle on the solid's faces, drawn to the sphere where that shortens most (bound.go: the corners).
 func CellCore(resolution int) Meters {
 	const hair = 1 - 1e-6 // H3 rounds
-	cos := math.Cos(maxFaceAngle)
-	return flatEdge(resolution) * Meters(math.Sqrt(3)/2*cos*cos*hair)
-}
-
-// ring gives the cells at grid distance k, in no order; k = 0 is the cell itself. It gives nothing when a
-// pentagon is in the way.
-func (c cell) ring(k int) ([]h3.Cell, bool) {
-	cells, err := h3.GridRingUnsafe(h3.Cell(c), k)
-	return cells, err == nil
+	return flatEdge(resolution) * Meters(math.Sqrt(3)/2*cosMaxFaceAngle*cosMaxFaceAngle*hair)
 }
 
 // icosahedronVertices are the twelve vertices of the solid that H3 is drawn on: the centres of its

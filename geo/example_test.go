@@ -8,11 +8,11 @@ import (
 )
 
 func ExampleIndex_Nearest() {
-	index := geo.NewIndex(9)
+	index := geo.NewIndex(10)
 	now := time.Date(2008, 5, 31, 6, 10, 0, 0, time.UTC)
-	index.Update("cab-1", geo.Fix{LatLng: geo.LatLng{Lat: 37.7749, Lng: -122.4194}, At: now})
-	index.Update("cab-2", geo.Fix{LatLng: geo.LatLng{Lat: 37.7793, Lng: -122.4193}, At: now})
-	index.Update("cab-3", geo.Fix{LatLng: geo.LatLng{Lat: 37.6213, Lng: -122.3790}, At: now.Add(-time.Hour)})
+	index.Update(index.Join("cab-1"), geo.Fix{LatLng: geo.LatLng{Lat: 37.7749, Lng: -122.4194}, At: now})
+	index.Update(index.Join("cab-2"), geo.Fix{LatLng: geo.LatLng{Lat: 37.7793, Lng: -122.4193}, At: now})
+	index.Update(index.Join("cab-3"), geo.Fix{LatLng: geo.LatLng{Lat: 37.6213, Lng: -122.3790}, At: now.Add(-time.Hour)})
 
 	near := index.Nearest(geo.Query{
 		At:         geo.LatLng{Lat: 37.7785, Lng: -122.4189},
@@ -20,7 +20,8 @@ func ExampleIndex_Nearest() {
 		FreshSince: now.Add(-time.Minute),
 	})
 	for _, n := range near {
-		fmt.Printf("%s %.0f m\n", n.ID, n.Distance)
+		id, _ := index.ID(n.Handle)
+		fmt.Printf("%s %.0f m\n", id, n.Distance)
 	}
 	// Output:
 	// cab-2 96 m

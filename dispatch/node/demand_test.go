@@ -28,6 +28,7 @@ type town struct {
 }
 
 func newTown() *town {
+	x := geo.NewIndex(indexResolution)
 	clock := dispatch.NewManual(noon)
 	policy := dispatch.DefaultPolicy()
 	w := &town{clock: clock, asked: map[dispatch.OrderID]*dispatch.Order{}, leader: &leader{
@@ -36,7 +37,7 @@ func newTown() *town {
 			metrics: newMetrics(prometheus.NewRegistry()),
 		},
 		market: dispatch.Market{ID: "sf"}, policy: &atomic.Pointer[dispatch.Policy]{}, zones: &atomic.Pointer[geo.Zones]{},
-		index: geo.NewIndex(indexResolution), fleet: newFleet(),
+		index: x, fleet: newFleet(x),
 	}}
 	w.policy.Store(&policy)
 	return w
@@ -77,7 +78,7 @@ func (w *town) recount() map[string]dispatch.SupplyCell {
 		fix, ok := w.index.Get(string(d.ID))
 		switch w.contactable(d.State, fix, ok) {
 		case dispatch.DriverAvailable:
-			if w.fleet.supply.trusted(d.ID) {
+			if _, seen := w.fleet.at(d.ID); !seen.doubted.Load() {
 				add(fix.LatLng, func(n *dispatch.SupplyCell) { n.Available++ })
 			}
 		case dispatch.DriverReserved, dispatch.DriverOnTrip, dispatch.DriverStopped:

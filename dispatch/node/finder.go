@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -18,6 +17,10 @@ const findBudget = 500 * time.Millisecond
 // speed allows (144 km/h, above any city's limit).
 const topSpeedMps = 40
 
+// sweep is how many drivers a round looks at to set aside those whose fix is too old: searches do not come by them
+// any more. At ten rounds a second a fleet of 10,000 is gone through each second.
+const sweep = 1024
+
 // finder answers the market's Seek from the index and the travel times. It holds no state.
 type finder struct{ leader *leader }
 
@@ -26,6 +29,7 @@ func (f *finder) Find(ctx context.Context, s *market.Seek) market.Candidates {
 	ctx, cancel := context.WithTimeout(ctx, findBudget)
 	defer cancel()
 	out := market.Candidates{Round: s.Round}
+	f.leader.index.Expire(f.leader.node.cfg.Clock.Now().Add(-s.Freshness), sweep)
 	for i := range s.Orders {
 		if ctx.Err() != nil {
 			f.leader.node.cfg.Log.Warn("round out of time", "market", f.leader.market.ID,
@@ -45,16 +49,15 @@ func (f *finder) order(ctx context.Context, s *market.Seek, o *market.Sought, ou
 		At: pickup, K: s.Candidates,
 		Within:     geo.Meters(s.MaxPickup.Seconds() * topSpeedMps),
 		FreshSince: l.node.cfg.Clock.Now().Add(-s.Freshness),
-		Keep: func(id string) bool {
-			return l.fleet.supply.free(dispatch.DriverID(id), o.VehicleClass) && !slices.Contains(o.Barred, dispatch.DriverID(id))
-		},
+		Filter:     l.fleet.supply.wanted(o.VehicleClass),
+		Barred:     l.handles(o.Barred),
 	})
 	if len(near) == 0 {
 		return
 	}
 	sources := make([]geo.LatLng, len(near))
 	for i, n := range near {
-		sources[i] = n.Fix.LatLng
+		sources[i] = n.LatLng
 	}
 	times, err := l.learner.Matrix(ctx, sources, []geo.LatLng{pickup})
 	if err != nil {
@@ -62,13 +65,26 @@ func (f *finder) order(ctx context.Context, s *market.Seek, o *market.Sought, ou
 		return
 	}
 	for i, n := range near {
-		out.Pairs = append(out.Pairs, market.Candidate{
-			Order: o.Order, Driver: dispatch.DriverID(n.ID), Pickup: times[i][0].Duration, Source: times[i][0].Source,
-		})
+		if id, ok := l.index.ID(n.Handle); ok {
+			out.Pairs = append(out.Pairs, market.Candidate{
+				Order: o.Order, Driver: dispatch.DriverID(id), Pickup: times[i][0].Duration, Source: times[i][0].Source,
+			})
+		}
 	}
 	if trip := l.trip(ctx, o.Stops); trip > 0 {
 		out.Trips = append(out.Trips, market.Trip{Order: o.Order, Duration: trip})
 	}
+}
+
+// handles gives those of the drivers that are in the index.
+func (l *leader) handles(ids []dispatch.DriverID) []geo.Handle {
+	var hs []geo.Handle
+	for _, id := range ids {
+		if h, known := l.index.Find(string(id)); known {
+			hs = append(hs, h)
+		}
+	}
+	return hs
 }
 
 // trip estimates the travel time through all stops; zero when it is not known.

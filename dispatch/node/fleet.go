@@ -8,6 +8,7 @@ import (
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/dispatch/market"
+	"github.com/hexfleet/hexfleet/geo"
 )
 
 // fleet is what a market's drivers do, as committed: it may be shown to people. Beside it stands the supply.
@@ -36,8 +37,8 @@ type member struct {
 	seen   *sighting         // has its own lock
 }
 
-func newFleet() *fleet {
-	f := &fleet{demand: newDemand()}
+func newFleet(x *geo.Index) *fleet {
+	f := &fleet{supply: newSupply(x), demand: newDemand()}
 	f.reset(dispatch.Recovery{})
 	return f
 }
@@ -82,6 +83,7 @@ func (f *fleet) settleLocked() (gone []dispatch.DriverID) {
 		switch {
 		case !ok:
 		case m.duty.Online || len(m.orders) > 0:
+			f.supply.mark(m.seen.handle, stateOnDuty, m.duty.Online)
 			f.demand.driver(id, m.state(), m.seen)
 		default:
 			delete(f.drivers, id)
@@ -96,7 +98,6 @@ func (f *fleet) settleLocked() (gone []dispatch.DriverID) {
 // leaveLocked has a driver that is not of the fleet any more seen no more.
 func (f *fleet) leaveLocked(id dispatch.DriverID, m *member) {
 	m.seen.leave()
-	f.supply.doubt(id, false)
 	f.demand.left(id)
 }
 
@@ -143,7 +144,7 @@ func (f *fleet) memberLocked(id dispatch.DriverID) *member {
 	f.touched = append(f.touched, id)
 	m, ok := f.drivers[id]
 	if !ok {
-		m = &member{duty: dispatch.Duty{Driver: id}, seen: &sighting{}}
+		m = &member{duty: dispatch.Duty{Driver: id}, seen: &sighting{handle: f.supply.join(id)}}
 		f.drivers[id] = m
 	}
 	return m
@@ -171,14 +172,6 @@ func (f *fleet) orderLocked(o *dispatch.Order) {
 	} else {
 		m.orders = append(m.orders, o)
 	}
-}
-
-// online tells whether a driver is on duty, as committed.
-func (f *fleet) online(id dispatch.DriverID) bool {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	m, ok := f.drivers[id]
-	return ok && m.duty.Online
 }
 
 // get tells what a driver does; false when it is neither on duty nor at work here.

@@ -11,8 +11,8 @@ import (
 	"github.com/hexfleet/hexfleet/geo"
 )
 
-// indexResolution is the H3 resolution of the index: cells of 0.11 km2, a few drivers each in a dense city.
-const indexResolution = 9
+// indexResolution is the H3 resolution of the index: cells of 0.015 km2 (docs/bench/index.md).
+const indexResolution = 10
 
 // leader is one market while it is led here: the loop and what stands around it. Each time the market is taken
 // there is a new one, whose index is empty until drivers say where they are. Immutable after start, but for the
@@ -38,9 +38,10 @@ type leader struct {
 func newLeader(s *seat, t *term) *leader {
 	n, m := s.node, s.market
 	m.Policy = *s.policy.Load()
+	x := geo.NewIndex(indexResolution)
 	l := &leader{
 		node: n, market: m, policy: &s.policy, zones: &s.zones, term: t,
-		index: geo.NewIndex(indexResolution), fleet: newFleet(), tally: newTally(), learner: newLearner(&n.cfg, &m),
+		index: x, fleet: newFleet(x), tally: newTally(), learner: newLearner(&n.cfg, &m),
 	}
 	l.relay = bus.NewRelay(bus.RelayConfig{
 		Market: m.ID, Source: &leadersSource{Source: n.cfg.Store, term: t}, Conn: n.cfg.Bus, Clock: n.cfg.Wall,

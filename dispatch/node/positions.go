@@ -40,7 +40,7 @@ func (l *leader) take(d dispatch.DriverID, seen *sighting, fixes []geo.Fix, now 
 	}
 	for i := range fixes {
 		reason := seen.track.judge(&fixes[i], now)
-		if reason == taken && !l.index.Update(string(d), fixes[i]) {
+		if reason == taken && !l.index.Update(seen.handle, fixes[i]) {
 			reason = droppedStale
 		}
 		if reason != taken {
@@ -53,7 +53,7 @@ func (l *leader) take(d dispatch.DriverID, seen *sighting, fixes []geo.Fix, now 
 	}
 	if suspect := seen.track.suspect; suspect != seen.doubted.Load() {
 		seen.doubted.Store(suspect)
-		l.fleet.supply.doubt(d, suspect)
+		l.fleet.supply.mark(seen.handle, stateSuspect, suspect)
 		l.fleet.demand.doubted(d)
 	}
 	return last, n
@@ -116,12 +116,14 @@ func (n *Node) Nearby(_ context.Context, m dispatch.MarketID, p geo.LatLng, limi
 	}
 	found := l.index.Nearest(geo.Query{
 		At: p, K: limit, FreshSince: n.cfg.Clock.Now().Add(-l.policy.Load().Freshness),
-		Keep: func(id string) bool { return l.fleet.online(dispatch.DriverID(id)) },
+		Filter: geo.Filter{States: stateOnDuty},
 	})
 	out := make([]dispatch.Near, 0, len(found))
 	for _, f := range found {
-		if d, ok := l.fleet.get(dispatch.DriverID(f.ID)); ok {
-			out = append(out, dispatch.Near{Driver: d, Fix: f.Fix, Distance: f.Distance})
+		id, here := l.index.ID(f.Handle)
+		fix, seen := l.index.Last(f.Handle)
+		if d, ok := l.fleet.get(dispatch.DriverID(id)); here && seen && ok {
+			out = append(out, dispatch.Near{Driver: d, Fix: fix, Distance: f.Distance})
 		}
 	}
 	return out, nil
