@@ -186,7 +186,7 @@ func (l *life) point() {
 	if rapid.IntRange(0, 5).Draw(l.t, "astray") == 0 {
 		f.Lat += 0.2
 	}
-	f.At = l.clock.Now().Add(time.Duration(rapid.IntRange(-90_000, 31_000).Draw(l.t, "ms")) * time.Millisecond)
+	f.At = l.clock.Now().Add(time.Duration(rapid.SampledFrom([]int{-90, -61, -60, -1, 0, 0, 0, 1, 30, 31}).Draw(l.t, "s")) * time.Second)
 	l.put(l.driver(), f)
 }
 
@@ -291,6 +291,25 @@ func TestDemand_concurrently(t *testing.T) {
 	if len(w.supply().Cells) == 0 {
 		t.Error("nothing is counted")
 	}
+}
+
+// TestLeader_take: a point that is on its way while its driver goes off duty comes nowhere.
+func TestLeader_take(t *testing.T) {
+	w := newTown()
+	duty := func(online bool) {
+		w.tell(market.Told{Events: []dispatch.Event{{Duty: &dispatch.Duty{Driver: "d", Online: online}, Driver: "d"}}})
+	}
+	duty(true)
+	_, seen := w.fleet.at("d")
+	duty(false)
+	if _, n := w.take("d", seen, []geo.Fix{seenAt(here, 0)}, noon); n != 0 {
+		t.Errorf("%d points were taken", n)
+	}
+	duty(true)
+	if f, known := w.index.Get("d"); known {
+		t.Errorf("the index has %+v of a driver that has told nothing", f)
+	}
+	w.check(t)
 }
 
 func BenchmarkDemand_moved(b *testing.B) {
