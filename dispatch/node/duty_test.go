@@ -67,7 +67,7 @@ func newNodeOver(t *testing.T, wrap func(store.Journal) store.Journal) *node.Nod
 	t.Cleanup(conn.Close)
 	n := node.New(node.Config{
 		Markets: dispatch.DefaultMarkets(), Store: wrap(journal), Bus: conn, ETA: eta.Default(), Clock: dispatch.NewManual(begin),
-		Wall: dispatch.Wall{}, Log: log, Registry: prometheus.NewRegistry(),
+		Wall: dispatch.Wall{}, Log: log, Registry: prometheus.NewRegistry(), Archive: journal,
 	})
 	if err := n.Start(t.Context()); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,4 +115,48 @@ func TestNode_Do_on_an_order_without_places(t *testing.T) {
 			t.Errorf("%s was answered %v", cmd.Op, r.Err)
 		}
 	}
+}
+
+// unpublished is a journal that tells a cursor of 0 while held: as when the bus has been away.
+type unpublished struct {
+	store.Journal
+	held atomic.Bool
+}
+
+func (u *unpublished) Cursor(ctx context.Context, m dispatch.MarketID) (int64, error) {
+	if u.held.Load() {
+		return 0, nil
+	}
+	return u.Journal.Cursor(ctx, m)
+}
+
+// TestNode_Erase_waits_for_the_relay: what the relay has read and not published would come into the stream after it
+// was overwritten there.
+func TestNode_Erase_waits_for_the_relay(t *testing.T) {
+	u := &unpublished{}
+	u.held.Store(true)
+	n := newNodeOver(t, func(j store.Journal) store.Journal { u.Journal = j; return u })
+	for _, cmd := range []dispatch.Command{ride("o1", "k1"), {Op: dispatch.OpCancel, By: dispatch.Actor{Role: dispatch.RoleRider, Sub: "r1"}, Order: "o1"}} {
+		if r := n.Do(t.Context(), cmd); r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	archive := u.Journal.(store.Archive)
+	if _, _, err := archive.Erase(t.Context(), dispatch.Person{Role: dispatch.RoleRider, ID: "r1"}); err != nil {
+		t.Fatal(err)
+	}
+	open := func() int {
+		all, err := archive.Erasures(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // two looks at least
+		if open() == 0 {
+			t.Fatal("the erasure is done while the relay is behind")
+		}
+	}
+	u.held.Store(false)
+	comesAbout(t, "the erasure is done", func() bool { return open() == 0 })
 }
