@@ -102,7 +102,7 @@ func TestLoop_suspend(t *testing.T) {
 			b.wantCode(b.ask(t.Context(), create("o2", "")), dispatch.CodeUnavailable)
 			after(10 * time.Second)
 			b.journal.setAway(false)
-			after(2 * retryEvery)
+			after(3 * retryEvery)
 			b.wantOK(b.ask(t.Context(), create("o3", "k1")))
 			if diff := cmp.Diff([]string{"o3/1 searching"}, b.history()); diff != "" {
 				t.Errorf("history (-want +got):\n%s", diff)
@@ -126,7 +126,7 @@ func TestLoop_suspend(t *testing.T) {
 				p.SearchTimeout = time.Second
 				b.loop.Reload(p)
 				b.journal.setAway(false)
-				after(2 * retryEvery)
+				after(3 * retryEvery)
 				b.wantOK(b.ask(t.Context(), create("o2", "")))
 				b.clock.Advance(time.Second)
 				synctest.Wait()
