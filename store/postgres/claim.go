@@ -127,8 +127,8 @@ const (
 	claimJudge = `
 WITH standing AS (
     SELECT d.id, d.version, a.market, CASE WHEN d.online THEN d.market END AS duty,
-        (SELECT o.market FROM orders o WHERE o.driver_id = d.id AND o.closed_at IS NULL AND o.market <> a.market
-            LIMIT 1) AS working,
+        (SELECT o.market FROM orders o WHERE CASE WHEN o.closed_at IS NULL THEN o.driver_id END = d.id
+            AND o.closed_at IS NULL AND o.driver_id IS NOT NULL AND o.market <> a.market LIMIT 1) AS working,
         CASE WHEN abs($3::bigint - d.claimed_at) < $4::bigint THEN d.claim_market END AS claimed
     FROM unnest($1::text[], $2::text[]) AS a (id, market),
         LATERAL (SELECT * FROM drivers e WHERE e.id = a.id LIMIT 1) AS d),
