@@ -53,13 +53,6 @@ func (c Cell) String() string { return h3.Cell(c).String() }
 // faces, so no edge on it is longer than on them.
 func CellReach(resolution int) Meters { return flatEdge(resolution) }
 
-// CellCore is a distance within which of its centre every place belongs to a cell of a resolution: a hexagon's inner
-// circle on the solid's faces, drawn to the sphere where that shortens most (bound.go: the corners).
-func CellCore(resolution int) Meters {
-	const hair = 1 - 1e-6 // H3 rounds
-	return flatEdge(resolution) * Meters(math.Sqrt(3)/2*cosMaxFaceAngle*cosMaxFaceAngle*hair)
-}
-
 // icosahedronVertices are the twelve vertices of the solid that H3 is drawn on: the centres of its
 // pentagons, at every resolution. Unit vectors.
 func icosahedronVertices() [12]vector {

@@ -43,25 +43,3 @@ func TestCellAt(t *testing.T) {
 		}
 	})
 }
-
-func TestCellCore(t *testing.T) {
-	var near []LatLng // the corners of faces, where cells are smallest, and pentagons
-	for _, v := range icosahedronVertices() {
-		near = append(near, LatLng{Lat: math.Asin(v[2]) * 180 / math.Pi, Lng: math.Atan2(v[1], v[0]) * 180 / math.Pi})
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		resolution := rapid.IntRange(0, 12).Draw(t, "resolution")
-		p := LatLng{Lat: rapid.Float64Range(-90, 90).Draw(t, "lat"), Lng: rapid.Float64Range(-180, 180).Draw(t, "lng")}
-		if corner := rapid.IntRange(-12, 11).Draw(t, "corner"); corner >= 0 {
-			p = toward(near[corner], CellReach(resolution)*Meters(rapid.Float64Range(0, 5).Draw(t, "away")), rapid.Float64Range(0, 7).Draw(t, "bearing"))
-		}
-		c, _ := CellAt(p, resolution)
-		q := toward(c.Center(), CellCore(resolution)*Meters(rapid.Float64Range(0, 1).Draw(t, "share")), rapid.Float64Range(0, 7).Draw(t, "to"))
-		if d := Distance(q, c.Center()); d > CellCore(resolution) {
-			return // by rounding
-		}
-		if got, _ := CellAt(q, resolution); got != c {
-			t.Errorf("%v is %v m from the centre of %s, but lies in %s", q, Distance(q, c.Center()), c, got)
-		}
-	})
-}

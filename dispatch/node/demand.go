@@ -18,7 +18,8 @@ import (
 // by those who take them, under the sighting's.
 type demand struct {
 	mu     sync.Mutex
-	cells  map[geo.Cell]*tile // guarded by mu, as all that follows; none of them empty
+	book   *geo.CellBook      // guarded by mu, as all that follows
+	cells  map[geo.Cell]*tile // none of them empty
 	units  map[dispatch.DriverID]*unit
 	orders map[dispatch.OrderID]request // those that are open
 	// seconds holds the units by the second of their fix, each as the first of a list. Fixes before stale do not
@@ -56,10 +57,9 @@ const (
 type unit struct {
 	state dispatch.DriverState
 	seen  *sighting
-	// at is when the last fix was, zero before the first; cell where, and center that cell's middle.
-	at     time.Time
-	cell   geo.Cell
-	center geo.LatLng
+	// at is when the last fix was, zero before the first; cell where.
+	at   time.Time
+	cell geo.Cell
 	// before and after are its neighbours in the list of its second.
 	before, after *unit
 	// counted and in are where it counts at present: in the cell in, unless counted is nowhere.
@@ -83,13 +83,10 @@ type creation struct {
 
 func newDemand() *demand {
 	return &demand{
-		cells: map[geo.Cell]*tile{}, units: map[dispatch.DriverID]*unit{}, orders: map[dispatch.OrderID]request{},
+		book: geo.NewCellBook(dispatch.SupplyResolution), cells: map[geo.Cell]*tile{}, units: map[dispatch.DriverID]*unit{}, orders: map[dispatch.OrderID]request{},
 		seconds: map[int64]*unit{},
 	}
 }
-
-// core is within how many metres of its cell's middle a driver has surely not left it.
-var core = geo.CellCore(dispatch.SupplyResolution)
 
 // driver takes what a driver of the fleet does now.
 func (d *demand) driver(id dispatch.DriverID, state dispatch.DriverState, seen *sighting) {
@@ -125,11 +122,7 @@ func (d *demand) moved(id dispatch.DriverID, f *geo.Fix) {
 	if !known {
 		return
 	}
-	if u.at.IsZero() || geo.Distance(u.center, f.LatLng) > core {
-		if c, ok := geo.CellAt(f.LatLng, dispatch.SupplyResolution); ok && c != u.cell {
-			u.cell, u.center = c, c.Center()
-		}
-	}
+	u.cell, _ = d.book.At(f.LatLng)
 	d.datedLocked(u, f.At)
 	d.countLocked(u)
 }
@@ -190,7 +183,7 @@ func (d *demand) orderLocked(o *dispatch.Order) {
 	}
 	r := request{o.Pickup(), old.cell, o.State == dispatch.StateSearching || o.State == dispatch.StateOffered}
 	if !known || r.pickup != old.pickup {
-		r.cell, _ = geo.CellAt(r.pickup, dispatch.SupplyResolution)
+		r.cell, _ = d.book.At(r.pickup)
 	}
 	d.orders[o.ID] = r
 	d.addLocked(r.cell, tile{open: 1, waiting: one(r.waiting)})
@@ -205,7 +198,7 @@ func (d *demand) askedLocked(o *dispatch.Order) {
 	if len(o.Stops) == 0 {
 		return
 	}
-	cell, _ := geo.CellAt(o.Pickup(), dispatch.SupplyResolution)
+	cell, _ := d.book.At(o.Pickup())
 	i := len(d.created) // mostly: market time does not go back
 	for i > 0 && d.created[i-1].at.After(o.RequestedAt) {
 		i--
