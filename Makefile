@@ -86,6 +86,14 @@ bench: ## Run each benchmark once, to prove that it works; for figures see docs/
 soak: ## Run the properties of the index ten times as long, a million steps, with the race detector.
 	HEXFLEET_SOAK=10 $(GOTEST) -race -timeout 30m -run '^TestIndex' ./geo
 
+.PHONY: chaos
+chaos: compilers ## Kill, cut off and race at full counts, about 20 minutes; PARTS="cuts crash" runs those parts alone.
+	@.ci/chaos
+
+.PHONY: mutants
+mutants: compilers ## Seed known defects, one at a time, and want a named test to go red for each, about 10 minutes.
+	go run ./.ci/mutants
+
 .PHONY: clean
 clean: ## Remove what was built; data and .tools stay.
 	rm -rf bin

@@ -41,10 +41,12 @@ func TestChaos_CutAcknowledgements(t *testing.T) {
 				body = nycBody
 			}
 			for !c.over() {
-				_, order := c.post(dispatch.RoleRider, sub, "/v1/orders", body)
-				created.Add(1)
-				if rng.IntN(2) == 0 {
-					c.post(dispatch.RoleRider, sub, "/v1/orders/"+string(order.ID)+"/cancel", `{}`)
+				status, order := c.post(dispatch.RoleRider, sub, "/v1/orders", body)
+				if created.Add(1); status == 201 && rng.IntN(2) == 0 {
+					status, _ = c.post(dispatch.RoleRider, sub, "/v1/orders/"+string(order.ID)+"/cancel", `{}`)
+				}
+				if status/100 != 2 { // nobody else touches the order
+					c.wrong("%s was told that order %q failed: %d", sub, order.ID, status)
 				}
 			}
 		})
