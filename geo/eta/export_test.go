@@ -18,6 +18,14 @@ var (
 	ReadValhalla = valhalla{}.read
 )
 
+// The breaker's methods.
+var (
+	NewBreaker = newBreaker
+	Allow      = (*breaker).allow
+	Worked     = (*breaker).worked
+	Failed     = (*breaker).failed
+)
+
 // Flights are the questions under way.
 type Flights = flights
 

@@ -288,6 +288,56 @@ func TestLearnt_Properties(t *testing.T) {
 		})
 	})
 
+	t.Run("farther_takes_longer_though_short_drives_crawled_and_long_ones_flew", func(t *testing.T) {
+		l := eta.NewLearnt(time.UTC, noonNow)
+		home := geo.LatLng{Lat: 48, Lng: 11}
+		for i := range 4000 {
+			short := eta.Observation{From: home, To: east(home, 1500), Start: noon, Duration: time.Hour}
+			long := eta.Observation{From: home, To: east(home, 12000), Start: noon, Duration: 5 * time.Minute}
+			l.Learn([]eta.Observation{short, long}[i%2:])
+		}
+		elsewhere := geo.LatLng{Lat: 45, Lng: 9} // where no cell was learnt
+		var last time.Duration
+		for metres := 50.0; metres < 200000; metres *= 1.07 {
+			e := l.Estimate(elsewhere, east(elsewhere, metres), noon)
+			if e.Duration < last {
+				t.Fatalf("%.0f m take %v, less than a shorter way", metres, e.Duration)
+			}
+			last = e.Duration
+		}
+	})
+
+	t.Run("nobody_is_believed_to_fly", func(t *testing.T) {
+		l := eta.NewLearnt(time.UTC, noonNow)
+		home := geo.LatLng{Lat: 48, Lng: 11}
+		for range 3000 {
+			l.Learn([]eta.Observation{{From: home, To: east(home, 30000), Start: noon, Duration: 680 * time.Second}}) // 44 m/s
+		}
+		if e := l.Estimate(home, east(home, 30000), noon); e.Duration.Seconds() < 749 || e.Duration.Seconds() > 800 {
+			t.Errorf("%v for 30 km, want about 750 s: 40 m/s", e)
+		}
+	})
+
+	t.Run("a_place_has_the_same_cell_whatever_was_asked_before", func(t *testing.T) {
+		home := geo.LatLng{Lat: 48, Lng: 11}
+		used, rng := taught(t), rand.New(rand.NewPCG(3, 4))
+		document := used.Document()
+		for range 20000 {
+			p := geo.LatLng{Lat: 47 + 2*rng.Float64(), Lng: 10 + 2*rng.Float64()}
+			used.Estimate(p, p, noon)
+		}
+		fresh := eta.NewLearnt(time.UTC, noonNow)
+		if err := errors.Join(fresh.Restore(document), used.Restore(document)); err != nil {
+			t.Fatal(err)
+		}
+		for range 2000 {
+			p := geo.LatLng{Lat: 47.9 + 0.2*rng.Float64(), Lng: 10.8 + 0.4*rng.Float64()}
+			if a, b := used.Estimate(home, p, noon), fresh.Estimate(home, p, noon); a != b {
+				t.Fatalf("to %v: %+v and %+v", p, a, b)
+			}
+		}
+	})
+
 	t.Run("the_prior_is_the_same_there_and_back", func(t *testing.T) {
 		l := eta.NewLearnt(time.UTC, noonNow)
 		rapid.Check(t, func(t *rapid.T) {

@@ -240,6 +240,10 @@ func TestRouter_Matrix_trouble(t *testing.T) {
 				}
 			})
 		}
+		good := map[string]string{
+			eta.SourceOSRM:     `{"code":"Ok","durations":[[1]],"distances":[[1]]}`,
+			eta.SourceValhalla: `{"sources_to_targets":[[{"from_index":0,"to_index":0,"time":1,"distance":1}]],"units":"kilometers"}`,
+		}
 		broken := map[string]http.HandlerFunc{
 			"an_error_of_the_server": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oh no", http.StatusInternalServerError) },
 			"an_error_of_a_proxy":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },
@@ -250,7 +254,7 @@ func TestRouter_Matrix_trouble(t *testing.T) {
 				_, _ = io.WriteString(w, `{"code":`)
 			},
 			"too_much": func(w http.ResponseWriter, _ *http.Request) {
-				_, _ = io.WriteString(w, `"`+strings.Repeat("x", 5<<20)+`"`)
+				_, _ = io.WriteString(w, good[kind]+strings.Repeat(" ", 5<<20))
 			},
 			"a_cut_connection": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 			"another_address":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
@@ -317,6 +321,31 @@ func TestRouter_Matrix_trouble(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBreaker(t *testing.T) {
+	t.Run("failures_count_in_a_row_only", func(t *testing.T) {
+		b := eta.NewBreaker(2, time.Minute)
+		for range 5 {
+			if !eta.Allow(b, noon) || eta.Failed(b, noon) || !eta.Allow(b, noon) || eta.Worked(b) {
+				t.Fatal("opened by one failure between successes")
+			}
+		}
+	})
+
+	t.Run("one_question_tries_and_the_others_wait", func(t *testing.T) {
+		b := eta.NewBreaker(1, time.Minute)
+		if !eta.Allow(b, noon) || !eta.Failed(b, noon) || eta.Allow(b, noon.Add(59*time.Second)) {
+			t.Fatal("a failure does not open it")
+		}
+		later := noon.Add(time.Minute)
+		if !eta.Allow(b, later) || eta.Allow(b, later) {
+			t.Error("not one question is let through")
+		}
+		if !eta.Worked(b) || !eta.Allow(b, later) || !eta.Allow(b, later) {
+			t.Error("a success does not close it")
+		}
+	})
 }
 
 func TestFlights(t *testing.T) {
