@@ -86,13 +86,19 @@ func (s *search) lookPatiently() (ok bool) {
 }
 
 func (s *search) lookTogether() (ok bool) {
+	near, ok := s.approach()
+	return ok && s.read(near)
+}
+
+// approach gives the cells of the group that are not too far as a whole, as they are now; ok is false when one is changed
+// just now.
+func (s *search) approach() (near []glance, ok bool) {
 	sum := uint64(0)
-	near := s.group[:0]
+	near = s.group[:0]
 	for _, g := range s.group {
 		if g.seq = g.head.seq.Load(); g.seq&1 != 0 {
-			return false
+			return nil, false
 		}
-		// A cell that is too far as a whole need not be looked at.
 		if g.view.h(g.head.middle) > g.view.within(s.radius+g.view.tile.reachDeg) {
 			continue
 		}
@@ -102,6 +108,11 @@ func (s *search) lookTogether() (ok bool) {
 		}
 	}
 	s.warm += sum
+	return near, true
+}
+
+// read looks at cells and checks that they are as they were when it approached them.
+func (s *search) read(near []glance) (ok bool) {
 	for i := range near {
 		if !s.hint(&near[i]) {
 			return false

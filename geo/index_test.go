@@ -597,6 +597,108 @@ func TestIndex_concurrency(t *testing.T) {
 	})
 }
 
+// While drivers leave a cell, those behind move up into their places, and their fixes go on.
+func TestIndex_concurrency_in_a_cell(t *testing.T) {
+	x := NewIndex(9)
+	place := cellCenter(x, LatLng{37.7749, -122.4194})
+	stay := [2]Handle{x.Join("stay-1"), x.Join("stay-2")}
+	var clock atomic.Int64
+	file := func(h Handle, p LatLng) { x.Update(h, at(p, int(clock.Add(1)))) }
+	const fill = 2000
+	for range 10 * soak(t) {
+		for i := range fill {
+			file(x.Join(fmt.Sprint(i)), toward(place, 20, float64(i)))
+		}
+		for _, h := range stay { // to the end of the cell
+			file(h, toward(place, 2000, 1))
+			file(h, place)
+		}
+		var stop atomic.Bool
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for n := 0.0; !stop.Load(); n++ {
+				file(stay[int(n)%2], toward(place, 3, n))
+			}
+		})
+		wg.Go(func() {
+			for i := range fill {
+				x.Remove(fmt.Sprint(i))
+			}
+			stop.Store(true)
+		})
+		for !stop.Load() {
+			if got := x.Nearest(Query{At: place, K: 2}); len(got) != 2 || got[0].Distance > 3.1 || got[1].Distance > 3.1 {
+				t.Errorf("the two who stay are not the nearest: %v", got)
+				break
+			}
+		}
+		wg.Wait()
+		if err := whole(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func cellCenter(x *Index, p LatLng) LatLng {
+	n := x.spotAt(nil, p).name()
+	return x.lattice.faces[n.face].place(float64(n.u), float64(n.v)).place()
+}
+
+// disturb puts three drivers into a cell in the middle of a city and begins a search there.
+func disturb(t *testing.T, at0 LatLng) (x *Index, s *search, hs []Handle) {
+	t.Helper()
+	x = NewIndex(9)
+	for i := range 6 {
+		hs = append(hs, put(x, fmt.Sprint(i), at(toward(at0, 10, float64(i)), 0)))
+	}
+	s = newSearch(x)
+	s.q = Query{At: at0, K: 1}
+	s.prepare()
+	s.begin(false)
+	return x, s, hs
+}
+
+func TestSearch(t *testing.T) {
+	city := LatLng{37.7749, -122.4194}
+	t.Run("a_tile_that_is_made_disturbs_it", func(t *testing.T) {
+		x, s, _ := disturb(t, city)
+		if !s.undisturbed() {
+			t.Fatal("it is disturbed by nothing")
+		}
+		put(x, "far", at(LatLng{1, 1}, 0))
+		if s.undisturbed() {
+			t.Error("it may have found no tile where there is one now")
+		}
+	})
+	t.Run("who_leaves_a_cell_that_is_read_disturbs_it", func(t *testing.T) {
+		x, s, hs := disturb(t, city)
+		in := x.spotAt(nil, city)
+		s.views = append(s.views, s.view(in.tile))
+		s.group = append(s.group, glance{view: &s.views[0], head: in.head()})
+		near, ok := s.approach()
+		if !ok || len(near) != 1 || near[0].n != 6 {
+			t.Fatalf("it sees %+v, %v", near, ok)
+		}
+		x.Leave(hs[0])
+		if s.read(near) {
+			t.Error("the last of the cell has moved where it may have looked already")
+		}
+	})
+	t.Run("who_goes_farther_between_two_looks_disturbs_it", func(t *testing.T) {
+		place := cellCenter(NewIndex(9), city)
+		x, s, hs := disturb(t, place)
+		if _, ok := s.lookAround(); !ok || !s.full {
+			t.Fatal("the first look is disturbed, or has no limit")
+		}
+		for i, h := range hs {
+			x.Update(h, at(toward(place, 50, float64(i)), 1))
+		}
+		if s.lookEverywhere() {
+			t.Errorf("it found %d within the radius of before", len(s.kept))
+		}
+	})
+}
+
 func TestNewIndex(t *testing.T) {
 	t.Run("a_resolution_that_h3_has_not_panics", func(t *testing.T) {
 		for _, res := range []int{-1, 16} {

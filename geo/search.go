@@ -85,31 +85,38 @@ func newSearch(x *Index) *search {
 
 // run searches once; ok is false when it was disturbed.
 func (s *search) run(dst []Neighbor, q *Query) (out []Neighbor, ok bool) {
-	s.q, s.sieve, s.origin = *q, q.Filter.sieve(), newOrigin(q.At)
-	sinLng, cosLng := math.Sincos(q.At.Lng * math.Pi / 180)
-	s.vector = vector{s.origin.cos * cosLng, s.origin.cos * sinLng, s.origin.sin}
-	s.since = never + 1 // drivers without a fix never count
-	if !q.FreshSince.IsZero() {
-		since, ok := nanos(q.FreshSince)
-		if !ok && q.FreshSince.Unix() > 0 {
-			return dst, true // later than any fix
-		}
-		if ok {
-			s.since = since
-		}
+	s.q = *q
+	defer s.forget()
+	if !s.prepare() {
+		return dst, true
 	}
 	for _, exact := range [2]bool{false, true} {
 		s.begin(exact)
 		if !s.look() || !s.undisturbed() {
-			s.forget()
 			return nil, false
 		}
 		if out, settled := s.finish(dst); settled {
-			s.forget()
 			return out, true
 		}
 	}
 	panic("geo: an exact search is not settled")
+}
+
+// prepare computes what depends on the query alone; ok is false when nothing can be found.
+func (s *search) prepare() (ok bool) {
+	q := &s.q
+	s.sieve, s.origin = q.Filter.sieve(), newOrigin(q.At)
+	sin, cos := math.Sincos(q.At.Lng * math.Pi / 180)
+	s.vector = vector{s.origin.cos * cos, s.origin.cos * sin, s.origin.sin}
+	s.since = never + 1 // drivers without a fix never count
+	if q.FreshSince.IsZero() {
+		return true
+	}
+	if since, ok := nanos(q.FreshSince); ok {
+		s.since = since
+		return true
+	}
+	return q.FreshSince.Unix() < 0 // before any fix; else after all
 }
 
 // forget drops what the search holds on to.
