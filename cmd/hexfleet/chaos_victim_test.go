@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
 )
 
 // victim is a server that is killed and started again, on the same data and the same port.
@@ -120,4 +122,13 @@ func (v *victim) await() {
 func (v *victim) byKill() bool {
 	status, ok := v.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// TestServe_HoldsNoFailpoint has the program as operators get it ignore what the crash tests say to theirs.
+func TestServe_HoldsNoFailpoint(t *testing.T) {
+	t.Setenv("HEXFLEET_FAILPOINT", "before-commit:1")
+	p := serve(t, t.TempDir())
+	if _, ok := order(p, p.token(dispatch.RoleRider, "r1"), "k1"); !ok {
+		t.Error("no order was acknowledged")
+	}
 }
