@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -89,28 +90,38 @@ func hexfleet(args ...string) *exec.Cmd {
 // serve starts a server on the data dir and a port of its own, and waits until it is ready.
 func serve(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	p, err := tryServe(t, dir, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// tryServe is serve, for a server that may not come up.
+func tryServe(t *testing.T, dir string, args ...string) (*process, error) {
+	t.Helper()
 	p := &process{t: t, dir: dir, logs: &logs{}, exit: make(chan error, 1)}
 	p.cmd = hexfleet(append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0"}, args...)...)
 	p.cmd.Stderr = p.logs
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	go func() { p.exit <- p.cmd.Wait() }()
-	t.Cleanup(p.kill)
 	if err != nil {
-		t.Fatalf("serve said nothing: %v, ended with %v\n%s", err, <-p.exit, p.logs)
+		return nil, fmt.Errorf("serve said nothing: %w, ended with %w\n%s", err, <-p.exit, p.logs)
 	}
+	t.Cleanup(p.kill)
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if !ok {
-		t.Fatalf("serve said %q", line)
+		return nil, fmt.Errorf("serve said %q", line)
 	}
 	p.url = url
-	return p
+	return p, nil
 }
 
 // kill ends the process at once, as kill -9 does.

@@ -35,14 +35,22 @@ func onPostgres(t *testing.T, s *pgtest.Server, args ...string) *cluster {
 	return &cluster{t: t, url: s.Database(t), args: args}
 }
 
-// join starts a server; it may lead or stand by.
-func (c *cluster) join(args ...string) *process {
+// join starts a server; it may lead or stand by. It starts it again, as a supervisor does, when the database was slow
+// at the wrong moment, on a machine with much other work.
+func (c *cluster) join(args ...string) (p *process) {
 	c.t.Helper()
 	dir := c.t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(strings.Repeat("of one cluster ", 4)), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
-	return serve(c.t, dir, slices.Concat([]string{"--database-url", c.url}, c.args, args)...)
+	until(c.t, "a server comes up", func() bool {
+		var err error
+		if p, err = tryServe(c.t, dir, slices.Concat([]string{"--database-url", c.url}, c.args, args)...); err != nil {
+			c.t.Log(err)
+		}
+		return err == nil
+	})
+	return p
 }
 
 // pair starts a server that leads and one that stands by.
