@@ -39,8 +39,8 @@ SELECT current_setting('server_version_num'), current_setting('server_encoding')
 	if err != nil {
 		return "", fmt.Errorf("read settings: %w", err)
 	}
-	if n, err := strconv.Atoi(version); err != nil || n < oldest {
-		return "", fmt.Errorf("%w: its version is %s, %d is the oldest that will do; upgrade it", ErrOld, version, oldest)
+	if err := newEnough(version); err != nil {
+		return "", err
 	}
 	if standby {
 		return "", fmt.Errorf("%w: it is a standby, which takes no writes; give the address of the primary", ErrSettings)
@@ -58,6 +58,14 @@ SELECT current_setting('server_version_num'), current_setting('server_encoding')
 		durable = "on"
 	}
 	return durable, nil
+}
+
+// newEnough judges a server_version_num.
+func newEnough(version string) error {
+	if n, err := strconv.Atoi(version); err != nil || n < oldest {
+		return fmt.Errorf("%w: its version is %s, %d is the oldest that will do; upgrade it", ErrOld, version, oldest)
+	}
+	return nil
 }
 
 // session gives the pool's configuration with what all kinds of sessions have in common.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -59,8 +60,18 @@ func classOf(err error) string {
 	return code[:min(2, len(code))]
 }
 
+// line is an error told in one line; the driver tells of each address that it tried in one of its own.
+type line struct{ err error }
+
+// Error implements error.
+func (l line) Error() string { return strings.Join(strings.Fields(l.err.Error()), " ") }
+
+// Unwrap gives the error.
+func (l line) Unwrap() error { return l.err }
+
 // explain says what to do about an error met while opening the database.
 func explain(cfg *pgx.ConnConfig, err error) error {
+	err = line{err}
 	name := fmt.Sprintf("postgres://%s@%s/%s", cfg.User, net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))), cfg.Database)
 	known := errors.Is(err, ErrOld) || errors.Is(err, ErrNewer) || errors.Is(err, ErrSettings)
 	switch code := codeOf(err); {

@@ -31,12 +31,13 @@ INSERT INTO markets (id, epoch, node) VALUES ($1, 1, $2) ON CONFLICT DO NOTHING 
 const take = `
 UPDATE markets SET epoch = epoch + 1, node = $2 WHERE id = $1 RETURNING epoch, batch, last_epoch`
 
-// hangUp ends sessions that may hold a transaction open: those of a node by its name, and those of this node by their
+// hangUp ends sessions in the middle of something: those of a node by its name, and those of this node by their
 // numbers. A leader that was stopped in the middle of a commit would else bar its market for as long as it stands
 // still.
 const hangUp = `
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE datname = current_database() AND (application_name = $1 OR application_name = $2 AND pid = ANY ($3))`
+WHERE datname = current_database() AND state IS DISTINCT FROM 'idle'
+    AND (application_name = $1 OR application_name = $2 AND pid = ANY ($3))`
 
 // Renew implements store.Leads.
 func (j *Journal) Renew(ctx context.Context) error {

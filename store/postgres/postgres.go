@@ -115,9 +115,10 @@ func (j *Journal) open(ctx context.Context, base *pgxpool.Config) error {
 	return nil
 }
 
-// probe asks the database for a sign of life, on a connection of its own.
+// probe asks the database for a sign of life, on a connection of its own. It waits longer than a read: on a machine
+// that is merely busy nothing that is under way may be ended.
 func (j *Journal) probe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, j.bounds.Read)
+	ctx, cancel := context.WithTimeout(ctx, j.bounds.Connect)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, j.leases.Config().ConnConfig)
 	if err != nil {
@@ -127,9 +128,14 @@ func (j *Journal) probe(ctx context.Context) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
+// pools gives the pools by what they are for.
+func (j *Journal) pools() map[string]*pgxpool.Pool {
+	return map[string]*pgxpool.Pool{"writes": j.writes, "reads": j.reads, "leases": j.leases}
+}
+
 // forget drops all connections: those made before the database went away may be dead.
 func (j *Journal) forget() {
-	for _, pool := range []*pgxpool.Pool{j.writes, j.reads, j.leases} {
+	for _, pool := range j.pools() {
 		pool.Reset()
 	}
 }
@@ -159,7 +165,7 @@ func (j *Journal) Close() error {
 			j.log.Warn("leases not given back; they run out by themselves", "error", err)
 		}
 	}
-	for _, pool := range []*pgxpool.Pool{j.reads, j.writes, j.leases} {
+	for _, pool := range j.pools() {
 		if pool != nil {
 			pool.Close()
 		}
