@@ -173,8 +173,10 @@ func (x *Index) appendLocked(s spot, w uint64) uint32 {
 	c := s.head()
 	n, first := c.n.Load(), c.first.Load()
 	if n == 0 {
-		first = x.arena.get(minClass)
-		c.first.Store(first)
+		if first == noPiece {
+			first = x.arena.get(minClass)
+			c.first.Store(first)
+		}
 		s.tile.occupied.Or(1 << s.cell)
 	} else if n&(n-1) == 0 && n >= 1<<minClass {
 		first = x.shiftLocked(c, n, classOf(n), classOf(n)+1)
@@ -195,7 +197,6 @@ func (x *Index) removeLocked(s spot, at uint32) {
 	}
 	c.n.Store(n)
 	if n == 0 {
-		x.arena.put(first, minClass)
 		s.tile.occupied.And(^(uint64(1) << s.cell))
 	} else if n&(n-1) == 0 && n >= 1<<minClass {
 		x.shiftLocked(c, n, classOf(n+1), classOf(n))

@@ -46,7 +46,8 @@ func NewIndex(resolution int) *Index {
 		panic(fmt.Sprintf("geo: index of resolution %d", resolution))
 	}
 	l := newLattice(resolution)
-	x := &Index{lattice: l, roster: newRoster(), arena: newArena(), atlas: newAtlas(l), steps: newSteps()}
+	words := newArena()
+	x := &Index{lattice: l, roster: newRoster(), arena: words, atlas: newAtlas(l, words), steps: newSteps()}
 	x.sinRing, x.cosRing = math.Sincos(min(math.Pi, ring*l.spacing))
 	x.searches.New = func() any { return newSearch(x) }
 	return x

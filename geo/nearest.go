@@ -7,7 +7,7 @@ import (
 )
 
 // ring is how far out a search goes cell by cell, in cells.
-const ring = 16
+const ring = 32
 
 // aroundSide is the tiles on a side that cells within ring of one in the middle tile can be in.
 const aroundSide = 2*((tileSide-1+ring)/tileSide) + 1

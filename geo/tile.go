@@ -49,6 +49,7 @@ type tile struct {
 	radius                 float64
 	// reachDeg is bound 1 of bound.go for its cells, degrees.
 	reachDeg float64
+	_        [64]byte // what follows is written often, and would take what precedes out of other processors' caches
 
 	// began and ended count the moves from and to cells of this tile: they differ while one is under way.
 	began, ended atomic.Uint64
@@ -64,7 +65,7 @@ type tile struct {
 type cellHead struct {
 	seq   atomic.Uint32
 	n     atomic.Uint32 // drivers
-	first atomic.Uint32 // the piece of their words, of class classOf(n) or one more; none when n is 0
+	first atomic.Uint32 // the piece of their words, of class classOf(n) or one more; noPiece before the first driver
 	// middle is the cell's middle in the tile's grid, as in a word. Immutable.
 	middle uint32
 }
@@ -182,6 +183,7 @@ func newTile(l *lattice, key tileKey, index uint32) *tile {
 	t.linear(l)
 	for i := range t.cells {
 		p := f.place(u0+float64(i>>tileBits), v0+float64(i&(tileSide-1))).place()
+		t.cells[i].first.Store(noPiece)
 		if t.grid.ok {
 			t.cells[i].middle = t.grid.word(p)
 		}
@@ -220,6 +222,7 @@ func (t *tile) linear(l *lattice) {
 // atlas is the tiles of an index.
 type atlas struct {
 	lattice *lattice
+	arena   *arena
 	table   atomic.Pointer[tileTable] // replaced under mu
 	// numbered finds tiles by their index; nil where one was forgotten. Replaced under mu.
 	numbered atomic.Pointer[[]*tile]
@@ -264,8 +267,8 @@ func (t *tileTable) add(n *tile) {
 	t.slots[i].Store(n)
 }
 
-func newAtlas(l *lattice) *atlas {
-	a := &atlas{lattice: l, absent: &tile{}, review: minReview}
+func newAtlas(l *lattice, words *arena) *atlas {
+	a := &atlas{lattice: l, arena: words, absent: &tile{}, review: minReview}
 	a.table.Store(newTileTable(64))
 	a.numbered.Store(&[]*tile{})
 	return a
@@ -331,6 +334,11 @@ func (a *atlas) forgetLocked() {
 	for i, t := range numbered {
 		if t == nil || !t.die() {
 			continue
+		}
+		for c := range t.cells {
+			if first := t.cells[c].first.Load(); first != noPiece {
+				a.arena.put(first, minClass)
+			}
 		}
 		numbered[i] = nil
 		a.free = append(a.free, t.index)

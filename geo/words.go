@@ -17,8 +17,9 @@ const noWord = 1<<64 - 1
 
 func wordIndex(w uint64) uint32 { return uint32(w >> 32) }
 
-// Cells have their words in pieces of 2^class words, from class minClass on.
+// Cells have their words in pieces of 2^class words, from class minClass on. A cell keeps its last piece when it is empty.
 const (
+	noPiece    = 1<<32 - 1
 	minClass   = 2
 	chunkClass = 14
 	chunkWords = 1 << chunkClass
@@ -46,7 +47,7 @@ func (a *arena) word(at uint32) *atomic.Uint64 {
 	return &(*a.chunks.Load())[at/chunkWords][at%chunkWords]
 }
 
-// classOf is the class that holds n words.
+// classOf is the class that holds n words, at least one.
 func classOf(n uint32) int { return max(minClass, bits.Len32(n-1)) }
 
 // get gives a piece of 2^class words.
