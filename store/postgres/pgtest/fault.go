@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -43,12 +44,23 @@ func (s *Server) Resume(tb testing.TB) {
 func (s *Server) Kill(tb testing.TB) {
 	tb.Helper()
 	// Stopped first, so that none of them sees another go and tidies up.
+	var pids []int
 	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
-		if _, err := s.signalAll(sig); err != nil {
+		var err error
+		if pids, err = s.signalAll(sig); err != nil {
 			tb.Fatalf("kill Postgres: %v", err)
 		}
 	}
 	<-s.ended
+	// A server does not start on data to which a process still holds the shared memory.
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range stopWithin / time.Millisecond {
+		if !slices.ContainsFunc(pids, lives) {
+			break
+		}
+		<-tick.C
+	}
 	if err := s.keep.watch(); err != nil {
 		tb.Fatalf("kill Postgres: %v", err)
 	}
@@ -135,6 +147,16 @@ func (s *Server) signalAll(sig syscall.Signal) ([]int, error) {
 		return all, s.cmd.Process.Kill()
 	}
 	return all, nil
+}
+
+// lives tells whether a process has not ended; one that nobody has asked for its end yet has.
+func lives(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	state := bytes.TrimLeft(stat[bytes.LastIndexByte(stat, ')')+1:], " ")
+	return len(state) > 0 && state[0] != 'Z' && state[0] != 'X'
 }
 
 // childrenOf lists the processes whose parent pid is.
