@@ -170,27 +170,29 @@ func lockBoth(a, b spot) {
 
 // appendLocked adds a word to a locked cell and tells where it is.
 func (x *Index) appendLocked(s spot, w uint64) uint32 {
-	c := s.head()
-	n, first := c.n.Load(), c.first.Load()
-	if n == 0 {
-		if first == noPiece {
-			first = x.arena.get(minClass)
-			c.first.Store(first)
-		}
-		s.tile.occupied.Or(1 << s.cell)
-	} else if n&(n-1) == 0 && n >= 1<<minClass {
-		first = x.shiftLocked(c, n, classOf(n), classOf(n)+1)
+	c, class := s.head(), int(s.tile.classes[s.cell])
+	n := c.n.Load()
+	switch {
+	case c.first.Load() == noPiece:
+		s.tile.classes[s.cell] = minClass
+		c.first.Store(x.arena.get(minClass))
+	case n == 1<<class:
+		x.shiftLocked(s, class+1)
 	}
-	x.arena.word(first + n).Store(w)
+	if n == 0 {
+		s.tile.occupied.Or(1 << s.cell)
+	}
+	at := c.first.Load() + n
+	x.arena.word(at).Store(w)
 	c.n.Store(n + 1)
-	return first + n
+	return at
 }
 
 // removeLocked takes a word out of a locked cell: the last one fills the hole.
 func (x *Index) removeLocked(s spot, at uint32) {
-	c := s.head()
-	n, first := c.n.Load()-1, c.first.Load()
-	if last := first + n; at != last {
+	c, class := s.head(), int(s.tile.classes[s.cell])
+	n := c.n.Load() - 1
+	if last := c.first.Load() + n; at != last {
 		x.moveWord(last, at)
 	} else {
 		x.arena.word(last).Store(noWord)
@@ -198,20 +200,22 @@ func (x *Index) removeLocked(s spot, at uint32) {
 	c.n.Store(n)
 	if n == 0 {
 		s.tile.occupied.And(^(uint64(1) << s.cell))
-	} else if n&(n-1) == 0 && n >= 1<<minClass {
-		x.shiftLocked(c, n, classOf(n+1), classOf(n))
+	}
+	if class > minClass && n == 1<<(class-2) {
+		x.shiftLocked(s, class-1)
 	}
 }
 
-// shiftLocked moves the n words of a locked cell to a piece of another class and gives that.
-func (x *Index) shiftLocked(c *cellHead, n uint32, old, class int) uint32 {
+// shiftLocked moves the words of a locked cell to a piece of another class.
+func (x *Index) shiftLocked(s spot, class int) {
+	c := s.head()
 	from, to := c.first.Load(), x.arena.get(class)
-	for i := range n {
+	for i := range c.n.Load() {
 		x.moveWord(from+i, to+i)
 	}
 	c.first.Store(to)
-	x.arena.put(from, old)
-	return to
+	x.arena.put(from, int(s.tile.classes[s.cell]))
+	s.tile.classes[s.cell] = uint8(class)
 }
 
 // moveWord moves the word of a driver, whose fix may change meanwhile.

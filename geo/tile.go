@@ -58,6 +58,8 @@ type tile struct {
 	// dead tells that the tile is forgotten: no driver may come in any more. Set under the locks of all cells.
 	dead  atomic.Bool
 	cells [tileCells]cellHead
+	// classes are of the cells' pieces. Guarded by their locks.
+	classes [tileCells]uint8
 }
 
 // cellHead is one cell. seq is odd while it is locked; a search that reads the same even number before and after has
@@ -65,7 +67,7 @@ type tile struct {
 type cellHead struct {
 	seq   atomic.Uint32
 	n     atomic.Uint32 // drivers
-	first atomic.Uint32 // the piece of their words, of class classOf(n) or one more; noPiece before the first driver
+	first atomic.Uint32 // the piece of their words; noPiece before the first driver
 	// middle is the cell's middle in the tile's grid, as in a word. Immutable.
 	middle uint32
 }

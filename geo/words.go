@@ -17,7 +17,8 @@ const noWord = 1<<64 - 1
 
 func wordIndex(w uint64) uint32 { return uint32(w >> 32) }
 
-// Cells have their words in pieces of 2^class words, from class minClass on. A cell keeps its last piece when it is empty.
+// Cells have their words in pieces of 2^class words, from class minClass on. A cell takes a piece twice as
+// large when it is full, and half as large when it fills a quarter; it keeps the least when it is empty.
 const (
 	noPiece    = 1<<32 - 1
 	minClass   = 2
@@ -46,9 +47,6 @@ func newArena() *arena {
 func (a *arena) word(at uint32) *atomic.Uint64 {
 	return &(*a.chunks.Load())[at/chunkWords][at%chunkWords]
 }
-
-// classOf is the class that holds n words, at least one.
-func classOf(n uint32) int { return max(minClass, bits.Len32(n-1)) }
 
 // get gives a piece of 2^class words.
 func (a *arena) get(class int) uint32 {
