@@ -1,4 +1,4 @@
-// Package geo says where things are: places in degrees, distances on the ground, areas of the map, and the
+// Package geo says where things are: places in degrees, distances on the ground, areas and zones of the map, and the
 // H3 index that finds the nearest drivers. It knows no orders and judges nobody.
 //
 // It owns no state but what an Index holds, whose locks are the Index's own. It may import h3-go (cell.go is

@@ -19,7 +19,7 @@ type serveCmd struct {
 	Listen         string   `help:"Where to listen; port 0 picks a free one (default: ${default})." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	DatabaseURL    string   `name:"database-url" env:"HEXFLEET_DATABASE_URL" help:"A Postgres database, which several servers may share (default: SQLite in the data dir)." placeholder:"URL"`
 	NATSURL        string   `name:"nats-url" env:"HEXFLEET_NATS_URL" help:"An outside NATS with JetStream (default: one in the process that opens no port)." placeholder:"URL"`
-	Markets        string   `help:"Markets file, GeoJSON (default: sf, nyc and lab, embedded). SIGHUP reads its policies again." placeholder:"FILE"`
+	Markets        string   `help:"Markets file, GeoJSON (default: sf, nyc and lab, embedded). SIGHUP reads its policies and zones again." placeholder:"FILE"`
 	TimeScale      float64  `help:"Market seconds in a wall second (default: ${default})." default:"1" placeholder:"X"`
 	TLSCert        string   `name:"tls-cert" env:"HEXFLEET_TLS_CERT" help:"Certificate chain, PEM." placeholder:"FILE"`
 	TLSKey         string   `name:"tls-key" env:"HEXFLEET_TLS_KEY" help:"The certificate's key, PEM." placeholder:"FILE"`
