@@ -87,7 +87,7 @@ type OrderFilter struct {
 	Limit int
 }
 
-// ErrHeld: the market is led by another node, whose lease has not ended. For errors.Is, of Lead.
+// ErrHeld tells that the market is led by another node, whose lease has not ended. For errors.Is, of Lead.
 var ErrHeld = errors.New("market is led by another node")
 
 // Errors of a commit, for errors.Is. Every other error of Commit is ambiguous: the batch may be in.

@@ -42,6 +42,7 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Token   tokenCmd   `cmd:"" help:"Print a token for a rider, driver, dispatcher, service or admin."`
 	Load    loadCmd    `cmd:"" help:"Play drivers and riders against a running server and check every promise they can see."`
+	Solve   solveCmd   `cmd:"" help:"Solve one assignment instance, with a proof that no assignment costs less."`
 	Migrate migrateCmd `cmd:"" help:"Show or change the tables of a store."`
 	Backup  backupCmd  `cmd:"" help:"Copy the data dir of a server on SQLite while it runs."`
 	Audit   auditCmd   `cmd:"" help:"Show or check the audit log."`

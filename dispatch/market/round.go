@@ -16,6 +16,8 @@ type roundState struct {
 	last time.Time
 	// sought are the orders of the Seek that waits for its Candidates, in serving order; nil when none does.
 	sought []dispatch.OrderID
+	// solver keeps its memory from round to round, and nothing else.
+	solver match.Solver
 }
 
 // roundDue tells when the next round is wanted: a window after the last one, while orders wait for it.
@@ -81,16 +83,18 @@ func (c *Core) match(in Candidates) {
 	pairs := c.eligible(in.Pairs)
 	drivers := driversOf(pairs)
 	problem := c.problem(orders, drivers, pairs)
-	solve := match.Exact
+	var assignment match.Assignment
 	if c.policy.Mode == dispatch.ModeNearest {
-		solve = match.Greedy
+		assignment = match.Greedy(problem)
+	} else {
+		assignment = c.round.solver.Solve(problem, match.Options{}).Assignment
 	}
 	stats := RoundStats{Orders: len(orders), Drivers: len(drivers), Pairs: len(pairs)}
 	trips := make(map[dispatch.OrderID]time.Duration, len(in.Trips))
 	for _, t := range in.Trips {
 		trips[t.Order] = t.Duration
 	}
-	for i, j := range solve(problem) {
+	for i, j := range assignment {
 		if j < 0 {
 			continue
 		}
@@ -155,11 +159,18 @@ func (c *Core) problem(orders []*dispatch.Order, drivers []dispatch.DriverID, pa
 		Drivers: len(drivers),
 		Rows:    make([][]match.Edge, len(orders)),
 		Penalty: make([]int64, len(orders)),
+		// The same pairs win whoever else is in the round.
+		OrderKeys:  make([]uint32, len(orders)),
+		DriverKeys: make([]uint32, len(drivers)),
+	}
+	for j, id := range drivers {
+		p.DriverKeys[j] = match.Key(string(id))
 	}
 	row := make(map[dispatch.OrderID]int, len(orders))
 	longest := c.policy.MaxPickup.Milliseconds()
 	for i, o := range orders {
 		row[o.ID] = i
+		p.OrderKeys[i] = match.Key(string(o.ID))
 		age := min(c.now.Sub(o.SearchSince), c.policy.SearchTimeout).Milliseconds()
 		p.Penalty[i] = max(longest+1, 2*longest+age+int64(o.Priority)*longest)
 	}

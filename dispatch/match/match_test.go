@@ -33,25 +33,59 @@ func enumerate(p *Problem) int64 {
 	return from(0)
 }
 
-// bound is the dual objective: no assignment costs less. It equals the cost of the result when that is
-// optimal, whatever the search did, and so proves it.
-func (s *solver) bound(t *testing.T) int64 {
-	t.Helper()
-	var sum int64
-	for d, j := range s.drivers {
-		if j.price > 0 || j.order < 0 && j.price != 0 {
-			t.Errorf("driver %d held by %d has price %d", d, j.order, j.price)
+// first finds the assignment that Exact promises: the least in full units, and of several the first in the
+// lexicographic order of places in the rows, none being last.
+func first(p *Problem) Assignment {
+	units, ties := scale(p)
+	s := Solver{p: p, units: units, ties: ties}
+	taken := make([]bool, p.Drivers)
+	now, best := make(Assignment, len(p.Rows)), make(Assignment, len(p.Rows))
+	least := int64(math.MaxInt64)
+	var from func(i int, sum int64)
+	from = func(i int, sum int64) {
+		if i == len(p.Rows) {
+			if sum < least {
+				least = sum
+				copy(best, now)
+			}
+			return
 		}
-		sum += j.price
-	}
-	for i, row := range s.p.Rows {
-		least := s.p.Penalty[i]
-		for _, e := range row {
-			least = min(least, int64(e.Cost)-s.drivers[e.Driver].price)
+		for _, e := range p.Rows[i] {
+			if !taken[e.Driver] && int64(e.Cost) < p.Penalty[i] {
+				taken[e.Driver], now[i] = true, e.Driver
+				from(i+1, sum+int64(e.Cost)<<units+s.hash(orderKey(p, i), driverKey(p, e.Driver)))
+				taken[e.Driver] = false
+			}
 		}
-		sum += least
+		now[i] = Unmatched
+		from(i+1, sum+p.Penalty[i]<<units)
 	}
-	return sum
+	from(0, 0)
+	return best
+}
+
+// tied takes the tie-breakers away, so that all is left to the lexicographic order.
+func tied(p *Problem) *Problem {
+	q := *p
+	q.OrderKeys, q.DriverKeys = make([]uint32, len(p.Rows)), make([]uint32, p.Drivers)
+	return &q
+}
+
+// churned changes some rows and penalties, and gives an earlier result in the new problem's numbering.
+func churned(r *rand.Rand, p *Problem, share float64) *Problem {
+	q := &Problem{Drivers: p.Drivers}
+	for i, row := range p.Rows {
+		row = slices.Clone(row)
+		if r.Float64() < share {
+			for k := range row {
+				row[k].Cost = r.Int32N(row[len(row)-1].Cost + 2)
+			}
+			slices.SortFunc(row, compareEdges)
+		}
+		q.Rows = append(q.Rows, row)
+		q.Penalty = append(q.Penalty, p.Penalty[i])
+	}
+	return q
 }
 
 // problems draws small ones: any shape, many ties, empty rows, penalties from nothing to the greatest.
@@ -125,19 +159,77 @@ func TestExact(t *testing.T) {
 
 	t.Run("prices_prove_large_results", func(t *testing.T) {
 		for _, c := range []struct{ orders, drivers, k int }{
-			{600, 600, 16}, {100, 1000, 16}, {1000, 300, 16}, {600, 600, 4}, {200, 200, 200},
+			{600, 600, 16}, {600, 600, 32}, {500, 620, 40}, {100, 1000, 16}, {1000, 300, 16}, {600, 600, 4}, {200, 200, 200},
 		} {
 			for seed := range uint64(3) {
-				p := city(c.orders, c.drivers, c.k, seed)
-				s := newSolver(p)
-				for i := range p.Rows {
-					s.add(int32(i))
-				}
-				cost, err := Check(p, s.match)
-				if bound := s.bound(t); err != nil || cost != bound {
-					t.Errorf("%+v seed %d: cost %d (%v), bound %d", c, seed, cost, err, bound)
+				p := metropolis(c.orders, c.drivers, c.k, 1_200_000, seed)
+				r := new(Solver).Solve(p, Options{})
+				cost, err := Check(p, r.Assignment)
+				if err != nil || cost != r.Cost || cost != r.Bound {
+					t.Errorf("%+v seed %d: cost %d (%v), result %d, bound %d", c, seed, cost, err, r.Cost, r.Bound)
 				}
 			}
+		}
+	})
+
+	t.Run("of_several_it_is_the_promised_one", func(t *testing.T) {
+		r := rand.New(rand.NewPCG(11, 11))
+		s := new(Solver)
+		for n := range 3000 {
+			p := crowded(r)
+			if n%2 == 0 {
+				p = tied(p)
+			}
+			got, want := s.Solve(p, Options{}).Assignment, first(p)
+			if !slices.Equal(got, want) {
+				t.Fatalf("problem %d: %+v\ngot %v, want %v", n, p, got, want)
+			}
+		}
+	})
+
+	t.Run("a_warm_start_gives_the_same", func(t *testing.T) {
+		r := rand.New(rand.NewPCG(12, 12))
+		warm := new(Solver)
+		for n := range 3000 {
+			p := crowded(r)
+			if n%3 == 0 {
+				p = metropolis(60, 50, 12, 1_200_000, uint64(n))
+			}
+			if n%2 == 0 {
+				p = tied(p)
+			}
+			last := warm.Solve(p, Options{})
+			for range 4 {
+				q := churned(r, p, []float64{0.02, 0.3, 1}[r.IntN(3)])
+				q.OrderKeys, q.DriverKeys = p.OrderKeys, p.DriverKeys
+				last = warm.Solve(q, Options{Prices: last.Prices, Assignment: last.Assignment})
+				cold := new(Solver).Solve(q, Options{})
+				if !slices.Equal(last.Assignment, cold.Assignment) || last.Cost != last.Bound {
+					t.Fatalf("problem %d: %+v\nwarm %v %d, bound %d\ncold %v %d", n, q, last.Assignment, last.Cost, last.Bound, cold.Assignment, cold.Cost)
+				}
+				p = q
+			}
+		}
+	})
+
+	t.Run("stopped_it_is_valid_and_its_gap_is_true", func(t *testing.T) {
+		p := metropolis(800, 700, 24, 1_200_000, 3)
+		best := new(Solver).Solve(p, Options{})
+		for stops := range 6 {
+			r := new(Solver).Solve(p, Options{Stop: func() bool { stops--; return stops < 0 }})
+			cost, err := Check(p, r.Assignment)
+			if err != nil || cost != r.Cost || r.Bound > best.Cost || cost < best.Cost {
+				t.Errorf("stopped: cost %d (%v), result %d, bound %d, optimum %d", cost, err, r.Cost, r.Bound, best.Cost)
+			}
+		}
+	})
+
+	t.Run("again_it_allocates_nothing", func(t *testing.T) {
+		p := metropolis(500, 500, 16, 1_200_000, 4)
+		s := new(Solver)
+		s.Solve(p, Options{})
+		if n := testing.AllocsPerRun(5, func() { s.Solve(p, Options{}) }); n != 0 {
+			t.Errorf("%v allocations", n)
 		}
 	})
 
@@ -246,46 +338,13 @@ func TestProblem_Validate(t *testing.T) {
 	})
 }
 
-// city is an instance like a real round's: orders and drivers around hot spots in 30 x 30 km, the k nearest
-// drivers of each order at 25 km/h, in milliseconds.
-func city(orders, drivers, k int, seed uint64) *Problem {
-	r := rand.New(rand.NewPCG(9, seed))
-	type point struct{ x, y float64 }
-	var spots [20]point
-	for i := range spots {
-		spots[i] = point{30_000 * r.Float64(), 30_000 * r.Float64()}
-	}
-	scatter := func(n int, share float64) []point {
-		ps := make([]point, n)
-		for i := range ps {
-			s := spots[r.IntN(len(spots))]
-			if ps[i] = (point{s.x + 800*r.NormFloat64(), s.y + 800*r.NormFloat64()}); r.Float64() > share {
-				ps[i] = point{30_000 * r.Float64(), 30_000 * r.Float64()}
-			}
-		}
-		return ps
-	}
-	from, cars := scatter(orders, 0.8), scatter(drivers, 0.5)
-	p := &Problem{Drivers: drivers}
-	for _, o := range from {
-		row := make([]Edge, drivers)
-		for d, c := range cars {
-			row[d] = Edge{Driver: int32(d), Cost: int32(math.Hypot(o.x-c.x, o.y-c.y) / 25 * 3600)}
-		}
-		slices.SortFunc(row, compareEdges)
-		p.Rows = append(p.Rows, slices.Clone(row[:min(k, drivers)]))
-		p.Penalty = append(p.Penalty, 1_200_000)
-	}
-	return p
-}
-
 func BenchmarkExact(b *testing.B) {
-	for _, c := range []struct{ orders, drivers, k int }{{1000, 5000, 16}, {1000, 1000, 16}} {
+	for _, c := range []struct{ orders, drivers, k int }{{1000, 5000, 16}, {1000, 1000, 16}, {3000, 1000, 16}, {5000, 5000, 32}} {
 		b.Run(fmt.Sprintf("orders=%d/drivers=%d/k=%d", c.orders, c.drivers, c.k), func(b *testing.B) {
-			p := city(c.orders, c.drivers, c.k, 1)
+			p, s := metropolis(c.orders, c.drivers, c.k, 1_200_000, 1), new(Solver)
 			b.ReportAllocs()
 			for b.Loop() {
-				Exact(p)
+				s.Solve(p, Options{})
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Edge says that a driver may take the order of its row, and what that costs.
@@ -25,6 +26,10 @@ type Problem struct {
 	// Penalty is, for each order, the price of leaving it unmatched, 0 to MaxPenalty. A driver who costs as
 	// much or more is not taken.
 	Penalty []int64
+	// OrderKeys and DriverKeys decide between assignments of equal cost (ties.go): numbers that belong to the orders
+	// and drivers themselves, so that the same ones are chosen whatever their place in the problem. Without them the
+	// places stand for themselves.
+	OrderKeys, DriverKeys []uint32
 }
 
 // Assignment is the driver of each order, Unmatched where it has none.
@@ -43,6 +48,9 @@ func (p *Problem) Validate() error {
 	}
 	if len(p.Penalty) != len(p.Rows) {
 		return fmt.Errorf("%d penalties for %d orders", len(p.Penalty), len(p.Rows))
+	}
+	if len(p.OrderKeys) > 0 && len(p.OrderKeys) != len(p.Rows) || len(p.DriverKeys) > 0 && len(p.DriverKeys) != p.Drivers {
+		return fmt.Errorf("%d and %d keys for %d orders and %d drivers", len(p.OrderKeys), len(p.DriverKeys), len(p.Rows), p.Drivers)
 	}
 	last := make([]int, p.Drivers) // the row in which a driver was last seen, from 1
 	for i, row := range p.Rows {
@@ -69,6 +77,13 @@ func (p *Problem) Validate() error {
 // compareEdges is the order of a row: by cost, then by driver.
 func compareEdges(a, b Edge) int {
 	return cmp.Or(cmp.Compare(a.Cost, b.Cost), cmp.Compare(a.Driver, b.Driver))
+}
+
+// SortRow brings a row into the order that a problem's rows must have.
+func SortRow(row []Edge) {
+	if !slices.IsSortedFunc(row, compareEdges) {
+		slices.SortFunc(row, compareEdges)
+	}
 }
 
 // Check judges an assignment without trusting a solver: it has an entry for each order, uses only edges
