@@ -94,6 +94,11 @@ func (k *learner) Matrix(ctx context.Context, sources, targets []geo.LatLng) ([]
 	return k.times.Matrix(ctx, sources, targets)
 }
 
+// quick estimates one drive without asking anyone: whoever sends a position must not wait for a router.
+func (k *learner) quick(from, to geo.LatLng, now time.Time) time.Duration {
+	return k.line.Estimate(from, to, now).Duration
+}
+
 // begin reads what was learnt before; now is market time. A document that cannot be read back is written anew; a
 // store that is away is asked again by the next look.
 func (k *learner) begin(ctx context.Context, now time.Time) error {

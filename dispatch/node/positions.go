@@ -64,10 +64,7 @@ func (l *leader) tellPosition(now time.Time, d dispatch.DriverID, fix geo.Fix, o
 	for _, o := range orders {
 		p := dispatch.Position{Order: o.ID, Rider: o.Rider, Driver: d, Market: l.market.ID, Fix: fix}
 		if o.State == dispatch.StateEnRouteToPickup {
-			t, err := l.learner.Matrix(context.Background(), []geo.LatLng{fix.LatLng}, []geo.LatLng{o.Pickup()})
-			if err == nil {
-				p.PickupETA = now.Add(t[0][0].Duration)
-			}
+			p.PickupETA = now.Add(l.learner.quick(fix.LatLng, o.Pickup(), now))
 		}
 		if err := l.node.cfg.Bus.Position(&p); err != nil {
 			l.node.metrics.dropped("bus", 1)
