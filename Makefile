@@ -87,7 +87,7 @@ soak: ## Run the properties of the index ten times as long, a million steps, wit
 	HEXFLEET_SOAK=10 $(GOTEST) -race -timeout 30m -run '^TestIndex' ./geo
 
 .PHONY: chaos
-chaos: compilers ## Kill, cut off and race at full counts, about 20 minutes; PARTS="cuts crash" runs those parts alone.
+chaos: compilers ## Kill, cut off and race at full counts, about 25 minutes; PARTS="cuts crash" runs those parts alone.
 	@.ci/chaos
 
 .PHONY: mutants

@@ -34,7 +34,7 @@ func TestChaos_Histories(t *testing.T) {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			rng := seeded(t)
-			n := times(1, 40)
+			n := times(1, 30)
 			seen := map[string]int{}
 			for i := range n {
 				playTown(t, kind, rng, seen)
