@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -306,33 +308,43 @@ func BenchmarkIndexMixed(b *testing.B) {
 }
 
 // BenchmarkIndexParallel is nine updates to a query in as many goroutines as there are processors: run it with -cpu 1,2.
+// Each goroutine moves drivers of its own, so that no update is refused for a newer one; refused ones are counted.
 func BenchmarkIndexParallel(b *testing.B) {
 	for _, n := range fleetSizes() {
 		b.Run(fmt.Sprintf("drivers=%d/k=16", n), func(b *testing.B) {
 			s := benches.scene(n)
 			p, _ := benches.peer("hexfleet", n)
 			o := p.(*ours)
-			// Each goroutine has its own part of the drivers and its own clock, as sessions have.
-			var parts sync.Mutex
-			next := 0
+			parts := make([][]move, runtime.GOMAXPROCS(0))
+			for _, m := range s.moves {
+				g := int(m.driver) % len(parts)
+				parts[g] = append(parts[g], m)
+			}
+			var next, refused atomic.Int64
 			began := o.now
+			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
-				parts.Lock()
-				i, now := next*len(s.moves)/8, began
-				next++
-				parts.Unlock()
+				g := int(next.Add(1)) - 1
+				moves, now, i, no := parts[g], began, 0, int64(0)
 				var dst []Neighbor
-				for pb.Next() {
-					if i++; i%10 == 0 {
-						dst = o.x.NearestInto(dst, Query{At: s.queries[i&(1<<16-1)], K: 16, FreshSince: epoch})
+				for turn := 1; pb.Next(); turn++ {
+					if turn%10 == 0 {
+						dst = o.x.NearestInto(dst, Query{At: s.queries[(turn+g*7919)&(1<<16-1)], K: 16, FreshSince: epoch})
 						continue
 					}
-					m := &s.moves[i%len(s.moves)]
+					m := &moves[i]
+					if i++; i == len(moves) {
+						i = 0
+					}
 					now++
-					o.x.Update(newHandle(m.driver, 1), Fix{LatLng: m.to, At: time.Unix(0, now), HeadingDeg: 1, SpeedMps: 2, AccuracyM: 3})
+					if !o.x.Update(newHandle(m.driver, 1), Fix{LatLng: m.to, At: time.Unix(0, now), HeadingDeg: 1, SpeedMps: 2, AccuracyM: 3}) {
+						no++
+					}
 				}
+				refused.Add(no)
 			})
 			b.StopTimer()
+			b.ReportMetric(float64(refused.Load()), "refused")
 			o.now += int64(b.N)
 			for i, p := range s.places {
 				o.move(uint32(i), LatLng{}, p)
