@@ -11,31 +11,46 @@ import (
 	"github.com/hexfleet/hexfleet/store"
 )
 
-// putAnswers keeps answers. One is there already: it stays, unless it has run out and only was not pruned yet. $3 is
-// the wall instant now, $4 the one after which an answer stands.
-const putAnswers = `
-WITH stood AS (
-    INSERT INTO answers AS a (market, at, sub, key, digest, code, detail, field, order_id, version)
-    SELECT $1::text, $3::bigint, * FROM unnest($5::text[], $6::text[], $7::bytea[], $8::text[], $9::text[], $10::text[],
-        $11::text[], $12::bigint[])
-    ON CONFLICT (sub, key, market) DO UPDATE SET digest = excluded.digest, code = excluded.code,
-        detail = excluded.detail, field = excluded.field, order_id = excluded.order_id, version = excluded.version,
-        at = excluded.at
-    WHERE a.at <= $4::bigint
-    RETURNING 1)
-SELECT journal_all('answers', (SELECT count(*) FROM stood), $2::bigint)`
+// putAnswers keeps answers. Where one is there already the commit is refused; whether it was run out, and only not pruned
+// yet, is looked at then alone: keys are new but for once in a day.
+func putAnswers(list func(...string) string) string {
+	return `
+INSERT INTO answers (market, at, sub, key, digest, code, detail, field, order_id, version)
+SELECT $1::text, $2::bigint, ` + list("$3 text", "$4 text", "$5 bytea", "$6 text", "$7 text", "$8 text", "$9 text", "$10 bigint")
+}
 
-func (w *writer) answers(answers []dispatch.Answer, now time.Time) {
+// dropAnswers forgets those that have run out under keys that are to be used again. $2 is the wall instant after which
+// an answer stands.
+func dropAnswers(list func(...string) string) string {
+	return `
+DELETE FROM answers a USING (
+    SELECT (SELECT CASE WHEN k.at <= $2::bigint THEN k.ctid END FROM answers k
+        WHERE k.sub = n.sub AND k.key = n.key AND k.market = $1::text) AS tid
+    FROM (SELECT ` + list("$3 text", "$4 text") + `) AS n (sub, key)) d
+WHERE a.ctid = d.tid`
+}
+
+// answersKey is the constraint that refuses a second answer under a key.
+const answersKey = "answers_pkey"
+
+// answers writes answers; again says that a key was found used.
+func (w *writer) answers(answers []dispatch.Answer, now time.Time, again bool) {
 	if len(answers) == 0 {
 		return
+	}
+	market := string(answers[0].Market)
+	if again {
+		for i := range answers {
+			w.rows.next().text(answers[i].Sub).text(answers[i].Key.ID)
+		}
+		w.send(stmtDropAnswers, market, store.Micros(now.Add(-store.KeepFor)))
 	}
 	for i := range answers {
 		a := &answers[i]
 		w.rows.next().text(a.Sub).text(a.Key.ID).bytes(a.Key.Digest[:]).opt(string(a.Code)).opt(a.Detail).
 			opt(a.Field).opt(string(a.Order)).int(a.Version)
 	}
-	w.send(stmtAnswers, string(answers[0].Market), int64(len(answers)), store.Micros(now),
-		store.Micros(now.Add(-store.KeepFor)))
+	w.send(stmtAnswers, market, store.Micros(now))
 }
 
 // Answer implements store.History. A key may be known in several markets, when a repeat named another before the

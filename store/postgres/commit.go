@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,22 +19,33 @@ import (
 // that it costs one round trip whatever it holds. Whatever a statement finds wrong it must therefore raise itself.
 
 // fence compares and sets the market's row, and counts the events.
-const fence = `SELECT journal_fence($1::text, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::bigint)`
+const fence = `
+WITH stood AS (
+    UPDATE markets SET batch = batch + 1, last_epoch = epoch, seq = seq + $4::bigint, at = greatest(at, $6::bigint)
+    WHERE id = $1::text AND epoch = $2::bigint AND batch = $3::bigint
+    RETURNING seq)
+SELECT CASE
+    WHEN NOT EXISTS (SELECT FROM stood) THEN journal_fenced($1::text, $2::bigint, $3::bigint)
+    WHEN $4::bigint > 0 THEN journal_all('events', (SELECT seq FROM stood), $5::bigint)
+END`
 
-// The statements of a commit, in the order of prepared.
+// The statements of a commit. Each but the fence is known twice: for many rows, and for a lone one, which comes as plain
+// values, because arrays of one take longer than all the rest of it.
 const (
 	stmtFence = iota
 	stmtEvents
 	stmtNewOrders
 	stmtOrders
+	stmtPlaces
 	stmtDuties
 	stmtOffers
 	stmtAnswers
+	stmtDropAnswers
 	stmtCount
 )
 
-// prepared are the statements of a commit as one connection knows them.
-type prepared [stmtCount]*pgconn.StatementDescription
+// prepared are the statements of a commit as one connection knows them: for many rows, and for one.
+type prepared [stmtCount][2]*pgconn.StatementDescription
 
 // statements is where a connection keeps its prepared ones.
 const statements = "journal"
@@ -43,27 +55,43 @@ const binaryFormat = 1
 
 func prepare(ctx context.Context, conn *pgconn.PgConn) error {
 	var p prepared
-	for i, sql := range [stmtCount]string{
-		stmtFence: fence, stmtEvents: insertEvents, stmtNewOrders: insertOrders, stmtOrders: updateOrders,
+	for i, text := range [stmtCount]func(list func(...string) string) string{
+		stmtFence:  func(func(...string) string) string { return fence },
+		stmtEvents: insertEvents, stmtNewOrders: insertOrders, stmtOrders: updateOrders, stmtPlaces: comparePlaces,
 		stmtDuties: putDuties, stmtOffers: putOffers, stmtAnswers: putAnswers,
+		stmtDropAnswers: dropAnswers,
 	} {
-		var err error
-		if p[i], err = conn.Prepare(ctx, fmt.Sprint("journal_", i), sql, nil); err != nil {
-			return fmt.Errorf("prepare %.60q: %w", sql, err)
+		for form, list := range [2]func(...string) string{many, lone} {
+			var err error
+			if p[i][form], err = conn.Prepare(ctx, fmt.Sprintf("journal_%d_%d", i, form), text(list), nil); err != nil {
+				return fmt.Errorf("prepare %.60q: %w", text(list), err)
+			}
 		}
 	}
 	conn.CustomData()[statements] = &p
 	return nil
 }
 
+// many lists columns as select expressions that give a row each: "$4 bigint" as "unnest($4::bigint[])".
+func many(columns ...string) string { return expressions("unnest(%s::%s[])", columns) }
+
+// lone lists columns as those of the only row: "$4 bigint" as "$4::bigint".
+func lone(columns ...string) string { return expressions("%s::%s", columns) }
+
+func expressions(format string, columns []string) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		param, kind, _ := strings.Cut(c, " ")
+		list[i] = fmt.Sprintf(format, param, kind)
+	}
+	return strings.Join(list, ", ")
+}
+
 // Commit implements store.Leads.
 func (j *Journal) Commit(ctx context.Context, b *dispatch.Batch) error {
 	err := store.Check(b)
 	if err == nil {
-		var events []eventRow
-		if events, err = encodeEvents(b.Events); err == nil {
-			err = judged(j.commit(ctx, b, events))
-		}
+		err = judged(j.commit(ctx, b))
 	}
 	if err != nil {
 		return fmt.Errorf("commit batch %d of epoch %d of %s: %w", b.Batch, b.Epoch, b.Market, err)
@@ -71,7 +99,7 @@ func (j *Journal) Commit(ctx context.Context, b *dispatch.Batch) error {
 	return nil
 }
 
-func (j *Journal) commit(ctx context.Context, b *dispatch.Batch, events []eventRow) error {
+func (j *Journal) commit(ctx context.Context, b *dispatch.Batch) error {
 	// A commit that takes as long as no read may is reason to ask whether the database is there at all.
 	late := time.AfterFunc(j.bounds.Read, j.health.doubt)
 	defer late.Stop()
@@ -81,21 +109,39 @@ func (j *Journal) commit(ctx context.Context, b *dispatch.Batch, events []eventR
 		if err != nil {
 			return err
 		}
-		pg := conn.Conn().PgConn()
-		w := writer{pipeline: pg.StartPipeline(ctx), rows: j.borrow()}
-		w.stmts, _ = pg.CustomData()[statements].(*prepared)
-		w.fence(b)
-		w.events(b.Market, events, now)
-		w.offers(b.Offers, now)
-		w.answers(b.Answers, now)
-		w.audit(audit)
-		err = w.run()
-		j.lent.Put(w.rows)
-		if _, told := errors.AsType[*pgconn.PgError](err); err != nil && !told {
-			j.stale.add(int32(pg.PID()))
+		err = j.send(ctx, conn, b, audit, now, false)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.ConstraintName == answersKey {
+			err = j.send(ctx, conn, b, audit, now, true) // of the first nothing stands
 		}
 		return err
 	})
+}
+
+// send sends the commit and waits for its end; again says that it was refused because a key was found used. What needs
+// no document goes first: the database works on it while the documents are made.
+func (j *Journal) send(
+	ctx context.Context, conn *pgxpool.Conn, b *dispatch.Batch, audit []store.AuditRecord, now time.Time, again bool,
+) error {
+	pg := conn.Conn().PgConn()
+	w := writer{pipeline: pg.StartPipeline(ctx), rows: j.borrow()}
+	defer j.lent.Put(w.rows)
+	w.stmts, _ = pg.CustomData()[statements].(*prepared)
+	w.fence(b)
+	w.answers(b.Answers, now, again)
+	w.flush(len(b.Events))
+	events, err := encodeEvents(b.Events)
+	if err != nil {
+		_ = w.pipeline.Close() // hangs up in the middle of the transaction, which ends it
+		return err
+	}
+	w.events(b.Market, events, now)
+	w.offers(b.Offers, now)
+	w.audit(audit)
+	err = w.run()
+	if _, told := errors.AsType[*pgconn.PgError](err); err != nil && !told {
+		j.stale.add(int32(pg.PID()))
+	}
+	return err
 }
 
 func (j *Journal) borrow() *rows {
@@ -114,8 +160,24 @@ type writer struct {
 
 // send sends a statement with the rows gathered for it.
 func (w *writer) send(stmt int, scalars ...any) {
-	w.pipeline.SendQueryStatement(w.stmts[stmt], w.rows.params(scalars...), []int16{binaryFormat}, nil)
+	forms := &w.stmts[stmt]
+	if w.rows.n == 1 {
+		w.pipeline.SendQueryStatement(forms[1], w.rows.values(scalars...), []int16{binaryFormat}, nil)
+	} else {
+		w.pipeline.SendQueryStatement(forms[0], w.rows.params(scalars...), []int16{binaryFormat}, nil)
+	}
 	w.rows.clear()
+}
+
+// flushFrom is how many events a group or a stretch has from which on it is not sent as a whole: for fewer a second
+// write to the socket takes longer than it saves.
+const flushFrom = 8
+
+// flush lets the database begin with what was sent, of a group or stretch of n events. Its error is met again by run.
+func (w *writer) flush(n int) {
+	if n >= flushFrom {
+		_ = w.pipeline.Flush()
+	}
 }
 
 func (w *writer) fence(b *dispatch.Batch) {

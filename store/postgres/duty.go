@@ -14,11 +14,12 @@ import (
 // market or another market's claim stands: a claim that ran out before its driver.online was committed may have been
 // followed by one elsewhere. It is freed in its own market alone; one on duty has no claim to forget. $3 is the wall
 // instant after which a claim stands.
-const putDuties = `
+func putDuties(list func(...string) string) string {
+	return `
 WITH stood AS (
     INSERT INTO drivers AS d (market, id, version, online, vehicle_class, capacity, tags, since)
-    SELECT $1::text, n.* FROM unnest($4::text[], $5::bigint[], $6::boolean[], $7::text[], $8::bigint[], $9::text[],
-        $10::bigint[]) AS n (id, version, online, vehicle_class, capacity, tags, since)
+    SELECT $1::text, n.* FROM (SELECT ` + list("$4 text", "$5 bigint", "$6 boolean", "$7 text", "$8 bigint", "$9 text",
+		"$10 bigint") + `) AS n (id, version, online, vehicle_class, capacity, tags, since)
     WHERE n.version = 1 AND n.online OR (SELECT true FROM drivers e WHERE e.id = n.id)
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, market = excluded.market, online = excluded.online,
         vehicle_class = excluded.vehicle_class, capacity = excluded.capacity, tags = excluded.tags,
@@ -29,6 +30,7 @@ WITH stood AS (
             OR d.claim_market IS NULL OR d.claim_market = excluded.market OR d.claimed_at <= $3::bigint)
     RETURNING 1)
 SELECT journal_all('duties', (SELECT count(*) FROM stood), $2::bigint)`
+}
 
 // duties writes the rows of the drivers whose duty events are about.
 func (w *writer) duties(m dispatch.MarketID, events []eventRow, now time.Time) {

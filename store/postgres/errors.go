@@ -30,7 +30,7 @@ var (
 
 // The SQLSTATEs told apart; a class is the first two characters.
 const (
-	codeFenced       = "HF001" // our own, raised by journal_fence
+	codeFenced       = "HF001" // our own, raised by journal_fenced
 	classData        = "22"    // a value that Postgres cannot keep
 	classConstraint  = "23"    // a constraint, and what our triggers raise
 	classCardinality = "21"    // one row told twice in one statement

@@ -15,13 +15,15 @@ const (
 	subjectDriver = "driver"
 )
 
-const insertEvents = `
+func insertEvents(list func(...string) string) string {
+	return `
 INSERT INTO events (market, subject, subject_id, seq, version, type, at, by_role, by_sub, from_state, to_state,
     driver_id, offer_id, reason, doc)
-SELECT $1::text, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[],
-    $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])`
+SELECT $1::text, ` + list("$2 text", "$3 text", "$4 bigint", "$5 bigint", "$6 text", "$7 bigint", "$8 text", "$9 text",
+		"$10 text", "$11 text", "$12 text", "$13 text", "$14 text", "$15 text")
+}
 
-// eventRow is an event with its documents, encoded before the transaction begins.
+// eventRow is an event with its documents.
 type eventRow struct {
 	event *dispatch.Event
 	doc   []byte // of the order or the duty
@@ -111,6 +113,7 @@ func (w *writer) stretch(m dispatch.MarketID, events []eventRow, now time.Time) 
 		w.rows.opt(string(e.Driver)).opt(string(e.Offer)).opt(e.Reason).doc(events[i].doc)
 	}
 	w.send(stmtEvents, string(m))
+	w.flush(len(events))
 	w.orders(m, events)
 	w.duties(m, events, now)
 }

@@ -9,17 +9,19 @@ import (
 )
 
 // putOffers makes offers or ends live ones; one that has ended never changes.
-const putOffers = `
+func putOffers(list func(...string) string) string {
+	return `
 WITH stood AS (
     INSERT INTO offers AS o (id, order_id, market, driver_id, state, pickup_ns, trip_ns, source, created_at,
         expires_at, ended_at, ended_wall, reason)
-    SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
-        $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[])
+    SELECT ` + list("$2 text", "$3 text", "$4 text", "$5 text", "$6 text", "$7 bigint", "$8 bigint", "$9 text", "$10 bigint",
+		"$11 bigint", "$12 bigint", "$13 bigint", "$14 text") + `
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at,
         ended_wall = excluded.ended_wall, reason = excluded.reason
     WHERE o.state = 'live' AND o.order_id = excluded.order_id AND o.driver_id = excluded.driver_id
     RETURNING 1)
 SELECT journal_all('offers', (SELECT count(*) FROM stood), $1::bigint)`
+}
 
 // offers writes each offer as the batch leaves it, the ended ones first: a driver may be given a new offer in the
 // batch that ends its last.

@@ -9,41 +9,54 @@ import (
 	"github.com/hexfleet/hexfleet/store"
 )
 
-const insertOrders = `
-WITH places AS (INSERT INTO order_places (order_id, stops) SELECT * FROM unnest($17::text[], $21::text[]))
-INSERT INTO orders (market, state, version, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta,
-    cancelled_by, reason, search_since, changed_at, bars, priority, closed_at, id, kind, rider_id, requested_at)
-SELECT $1::text, * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-    $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::bigint[],
-    $16::bigint[], $17::text[], $18::text[], $19::text[], $20::bigint[])`
+func insertOrders(list func(...string) string) string {
+	return `
+WITH places AS (INSERT INTO order_places (order_id, stops) SELECT ` + list("$17 text", "$21 text") + `)
+INSERT INTO orders (` + orderColumns + `)
+SELECT $1::text, ` + listOrders(list)
+}
 
-// updateOrders takes orders to their next version. It upserts, because the order is then found by its key whatever the
+const orderColumns = `market, state, version, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta,
+    cancelled_by, reason, search_since, changed_at, bars, priority, closed_at, id, kind, rider_id, requested_at`
+
+// listOrders lists what is written of orders, but for their market, $1.
+func listOrders(list func(...string) string) string {
+	return list("$2 text", "$3 bigint", "$4 text", "$5 text", "$6 bigint", "$7 bigint", "$8 bigint", "$9 bigint", "$10 text",
+		"$11 text", "$12 bigint", "$13 bigint", "$14 text", "$15 bigint", "$16 bigint", "$17 text", "$18 text", "$19 text",
+		"$20 bigint")
+}
+
+// updateOrders takes orders to their next version. It upserts, because an order is then found by its key whatever the
 // planner thinks of the table; one that is not there would begin above version 1, which the tables refuse, and so they
-// do when a batch says that the order is of another market, kind, rider or time of request. Its places are compared
-// here.
-const updateOrders = `
-WITH stood AS (
-    INSERT INTO orders (market, state, version, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta,
-        dropoff_eta, cancelled_by, reason, search_since, changed_at, bars, priority, closed_at, id, kind, rider_id,
-        requested_at)
-    SELECT $1::text, * FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[],
-        $16::bigint[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::bigint[])
-    ON CONFLICT (id) DO UPDATE SET market = excluded.market, state = excluded.state, version = excluded.version,
-        driver_id = excluded.driver_id, vehicle_class = excluded.vehicle_class, next_stop = excluded.next_stop,
-        pickup_at = excluded.pickup_at, pickup_eta = excluded.pickup_eta, dropoff_eta = excluded.dropoff_eta,
-        cancelled_by = excluded.cancelled_by, reason = excluded.reason, search_since = excluded.search_since,
-        changed_at = excluded.changed_at, bars = excluded.bars, priority = excluded.priority,
-        closed_at = excluded.closed_at, kind = excluded.kind, rider_id = excluded.rider_id,
-        requested_at = excluded.requested_at)
-SELECT journal_all('orders', count(*), $2::bigint) FROM unnest($18::text[], $22::text[]) AS n (id, stops)
+// do when a batch says that the order is of another market, kind, rider or time of request.
+func updateOrders(list func(...string) string) string {
+	return `
+INSERT INTO orders (` + orderColumns + `)
+SELECT $1::text, ` + listOrders(list) + `
+ON CONFLICT (id) DO UPDATE SET market = excluded.market, state = excluded.state, version = excluded.version,
+    driver_id = excluded.driver_id, vehicle_class = excluded.vehicle_class, next_stop = excluded.next_stop,
+    pickup_at = excluded.pickup_at, pickup_eta = excluded.pickup_eta, dropoff_eta = excluded.dropoff_eta,
+    cancelled_by = excluded.cancelled_by, reason = excluded.reason, search_since = excluded.search_since,
+    changed_at = excluded.changed_at, bars = excluded.bars, priority = excluded.priority,
+    closed_at = excluded.closed_at, kind = excluded.kind, rider_id = excluded.rider_id,
+    requested_at = excluded.requested_at`
+}
+
+// comparePlaces proves that orders have the places that they began with. It is asked of edited ones: no other
+// transition is about what an order is of, and none writes its places.
+func comparePlaces(list func(...string) string) string {
+	return `
+SELECT journal_all('places', count(*), $1::bigint)
+FROM (SELECT ` + list("$2 text", "$3 text") + `) AS n (id, stops)
 WHERE (SELECT p.stops FROM order_places p WHERE p.order_id = n.id) = n.stops`
+}
 
 // orders writes the rows of the orders that events are about: first those that begin.
 func (w *writer) orders(m dispatch.MarketID, events []eventRow) {
 	for i := range events {
 		if o := events[i].event.Order; o != nil && o.Version == 1 {
 			w.order(&events[i])
+			w.rows.doc(events[i].stops)
 		}
 	}
 	if w.rows.n > 0 {
@@ -54,8 +67,16 @@ func (w *writer) orders(m dispatch.MarketID, events []eventRow) {
 			w.order(&events[i])
 		}
 	}
+	if w.rows.n > 0 {
+		w.send(stmtOrders, string(m))
+	}
+	for i := range events {
+		if e := events[i].event; e.Order != nil && e.From == e.To {
+			w.rows.next().text(string(e.Order.ID)).doc(events[i].stops)
+		}
+	}
 	if n := w.rows.n; n > 0 {
-		w.send(stmtOrders, string(m), int64(n))
+		w.send(stmtPlaces, int64(n))
 	}
 }
 
@@ -68,7 +89,7 @@ func (w *writer) order(row *eventRow) {
 	w.rows.next().text(string(o.State)).int(o.Version).opt(string(o.Driver)).text(o.VehicleClass).
 		int(int64(o.NextStop)).when(o.PickupAt).when(o.PickupETA).when(o.DropoffETA).opt(o.CancelledBy).opt(o.Reason).
 		when(o.SearchSince).when(o.ChangedAt).doc(row.bars).int(int64(o.Priority)).when(closedAt).
-		text(string(o.ID)).text(string(o.Kind)).text(string(o.Rider)).when(o.RequestedAt).doc(row.stops)
+		text(string(o.ID)).text(string(o.Kind)).text(string(o.Rider)).when(o.RequestedAt)
 }
 
 const selectOrders = `
@@ -99,19 +120,21 @@ func (j *Journal) Order(ctx context.Context, id dispatch.OrderID) (dispatch.Orde
 
 // OwnOrders implements store.History.
 func (j *Journal) OwnOrders(ctx context.Context, by dispatch.Actor, since time.Time) ([]dispatch.Order, error) {
-	var party string
+	var party, open string
 	switch by.Role {
 	case dispatch.RoleRider:
 		party = `o.rider_id`
+		open = party
 	case dispatch.RoleDriver:
 		party = `o.driver_id`
+		open = `o.driver_id IS NOT NULL AND CASE WHEN o.closed_at IS NULL THEN o.driver_id END`
 	default:
 		return nil, nil // no order is another's own
 	}
 	var orders []dispatch.Order
 	err := j.list(ctx, "read own orders", func(ctx context.Context, q querier) error {
 		var err error
-		orders, err = all(ctx, q, scanOrder, selectOrders+`WHERE `+party+` = $1 AND o.closed_at IS NULL
+		orders, err = all(ctx, q, scanOrder, selectOrders+`WHERE `+open+` = $1 AND o.closed_at IS NULL
 UNION ALL `+selectOrders+`WHERE `+party+` = $1 AND o.closed_at >= $2
 ORDER BY 1`, by.Sub, store.Micros(since))
 		return err

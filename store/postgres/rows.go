@@ -7,8 +7,7 @@ import (
 	"github.com/hexfleet/hexfleet/store"
 )
 
-// rows are what one statement of a commit is given: an array a column, for unnest, with a value of each row. It is
-// written in Postgres's binary format by hand: the driver's encoders look up each value's type anew, which took as
+// rows are what one statement of a commit is given: an array a column, with a value of each row. It is written in Postgres's binary format by hand: the driver's encoders look up each value's type anew, which took as
 // long as the commit itself. The zero value is ready; its memory is kept from one statement to the next. Owned by
 // the commit that uses it.
 //
@@ -136,9 +135,27 @@ func (r *rows) null(oid uint32) *rows {
 	return r
 }
 
-// params gives the statement's parameters: scalars (string or int64) first, then the columns. They are good until
-// the next call of clear or params.
+// params gives the statement's parameters: scalars (string, int64 or nil) first, then the columns. They are good until
+// the next call of a method.
 func (r *rows) params(scalars ...any) [][]byte {
+	r.lead(scalars)
+	for i := range r.columns[:r.width] {
+		r.out = append(r.out, r.columns[i].array(r.n))
+	}
+	return r.out
+}
+
+// values gives the parameters as params does, but the only row's values instead of columns.
+func (r *rows) values(scalars ...any) [][]byte {
+	r.lead(scalars)
+	for i := range r.columns[:r.width] {
+		r.out = append(r.out, r.columns[i].value())
+	}
+	return r.out
+}
+
+// lead begins the parameters with scalars.
+func (r *rows) lead(scalars []any) {
 	r.out, r.scalars = r.out[:0], r.scalars[:0]
 	for _, s := range scalars {
 		from := len(r.scalars)
@@ -155,16 +172,24 @@ func (r *rows) params(scalars ...any) [][]byte {
 		}
 		r.out = append(r.out, r.scalars[from:len(r.scalars):len(r.scalars)])
 	}
-	for i := range r.columns[:r.width] {
-		c := &r.columns[i]
-		binary.BigEndian.PutUint32(c.bytes[0:], 1)
-		binary.BigEndian.PutUint32(c.bytes[4:], 0)
-		if c.nulls {
-			binary.BigEndian.PutUint32(c.bytes[4:], 1)
-		}
-		binary.BigEndian.PutUint32(c.bytes[12:], uint32(r.n))
-		binary.BigEndian.PutUint32(c.bytes[16:], 1)
-		r.out = append(r.out, c.bytes)
+}
+
+// array gives the column, of n values.
+func (c *column) array(n int) []byte {
+	binary.BigEndian.PutUint32(c.bytes[0:], 1)
+	binary.BigEndian.PutUint32(c.bytes[4:], 0)
+	if c.nulls {
+		binary.BigEndian.PutUint32(c.bytes[4:], 1)
 	}
-	return r.out
+	binary.BigEndian.PutUint32(c.bytes[12:], uint32(n))
+	binary.BigEndian.PutUint32(c.bytes[16:], 1)
+	return c.bytes
+}
+
+// value gives the only value, nil for NULL.
+func (c *column) value() []byte {
+	if c.nulls {
+		return nil
+	}
+	return c.bytes[headerLen+4:]
 }

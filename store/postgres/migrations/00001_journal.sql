@@ -3,10 +3,11 @@
 -- byte by byte whatever the database's collation. The tables repeat the law of dispatch: what a defect of the code
 -- would write is refused here, as an integrity constraint violation (SQLSTATE class 23).
 --
--- A commit writes its rows by the hundred in few statements, so the law is judged once a statement over all its
--- rows where it can be: a foreign key, or a trigger for each row, costs more than the row itself. What is looked up
--- for each row is a subquery that gives a value, and not EXISTS or a join: the planner, who decides while the tables
--- are empty, would read them from end to end and stay with that.
+-- A commit writes its rows by the hundred in few statements, so in the tables that it writes the law is judged once a
+-- statement, by a trigger over all its rows: a foreign key, or a trigger for each row, costs more than the row itself,
+-- and Postgres reads a CHECK anew for each statement, which takes a lone caller's longer than the row. What is looked
+-- up for each row is a subquery that gives a value, and not EXISTS or a join: the planner, who decides while the
+-- tables are empty, would read them from end to end and stay with that.
 
 -- +goose Up
 
@@ -21,12 +22,13 @@ CREATE TABLE nodes (
 CREATE TABLE markets (
     id         text   COLLATE "C" NOT NULL PRIMARY KEY,
     node       text   COLLATE "C", -- led by it while its row in nodes has not expired
-    epoch      bigint NOT NULL CHECK (epoch >= 1),
-    batch      bigint NOT NULL DEFAULT 0 CHECK (batch >= 0),
-    last_epoch bigint NOT NULL DEFAULT 0 CHECK (last_epoch >= 0 AND last_epoch <= epoch),
-    seq        bigint NOT NULL DEFAULT 0 CHECK (seq >= 0),
+    epoch      bigint NOT NULL,
+    batch      bigint NOT NULL DEFAULT 0,
+    last_epoch bigint NOT NULL DEFAULT 0,
+    seq        bigint NOT NULL DEFAULT 0,
     at         bigint,
-    cursor     bigint NOT NULL DEFAULT 0 CHECK (cursor >= 0 AND cursor <= seq)
+    cursor     bigint NOT NULL DEFAULT 0,
+    CHECK (epoch >= 1 AND batch >= 0 AND last_epoch BETWEEN 0 AND epoch AND cursor BETWEEN 0 AND seq)
 );
 
 -- The legal transitions: dispatch.Transitions() with the type of their event, and the events that keep the
@@ -111,44 +113,37 @@ CREATE TABLE drivers (
 
 CREATE INDEX drivers_online ON drivers (market, id) WHERE online;
 
--- An order as it stands. closed_at is when it was closed. That state is one of the words, and market a known one,
--- follows from the triggers below. Half of an order's steps change no indexed column: room in its page lets them
--- leave the indexes alone.
+-- An order as it stands. closed_at is when it was closed. What its columns may hold is in orders_by_event below. Half
+-- of an order's steps change no indexed column: room in its page lets them leave the indexes alone.
 CREATE TABLE orders (
     id            text   COLLATE "C" NOT NULL PRIMARY KEY,
     market        text   COLLATE "C" NOT NULL,
-    kind          text   NOT NULL CHECK (kind = 'ride' OR kind = 'delivery'),
+    kind          text   NOT NULL,
     state         text   COLLATE "C" NOT NULL,
-    version       bigint NOT NULL CHECK (version >= 1),
+    version       bigint NOT NULL,
     rider_id      text   COLLATE "C" NOT NULL,
     driver_id     text   COLLATE "C",
     vehicle_class text   NOT NULL,
-    next_stop     bigint NOT NULL CHECK (next_stop >= 0),
+    next_stop     bigint NOT NULL,
     requested_at  bigint NOT NULL,
     pickup_at     bigint,
     pickup_eta    bigint,
     dropoff_eta   bigint,
-    cancelled_by  text CHECK (cancelled_by = 'passenger' OR cancelled_by = 'driver' OR cancelled_by = 'provider'),
+    cancelled_by  text,
     reason        text,
     search_since  bigint,
     changed_at    bigint,
     bars          text, -- JSON, store.EncodeBars
     priority      bigint NOT NULL,
-    closed_at     bigint,
-    CHECK ((closed_at IS NOT NULL)
-        = (state = 'completed' OR state = 'cancelled' OR state = 'returned' OR state = 'no_driver')),
-    CHECK ((cancelled_by IS NOT NULL) = (state = 'cancelled')),
-    -- What looks for a driver has none, all else has one; only what was cancelled may or may not.
-    CHECK (state = 'cancelled' OR (driver_id IS NULL)
-        = (state = 'scheduled' OR state = 'searching' OR state = 'offered' OR state = 'no_driver'))
-) WITH (fillfactor = 80);
+    closed_at     bigint
+) WITH (fillfactor = 60);
 
 CREATE INDEX orders_market ON orders (market, id);
 CREATE INDEX orders_open ON orders (market, id) WHERE closed_at IS NULL;
 CREATE INDEX orders_rider ON orders (rider_id, id);
-CREATE INDEX orders_rider_closed ON orders (rider_id, closed_at);
+CREATE INDEX orders_rider_closed ON orders (rider_id, closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX orders_driver ON orders (driver_id, id) WHERE driver_id IS NOT NULL;
-CREATE INDEX orders_driver_closed ON orders (driver_id, closed_at) WHERE driver_id IS NOT NULL;
+CREATE INDEX orders_driver_closed ON orders (driver_id, closed_at) WHERE closed_at IS NOT NULL;
 -- Who works on it now. An expression, so that no plan made in ignorance takes another index for it.
 CREATE INDEX orders_working ON orders ((CASE WHEN closed_at IS NULL THEN driver_id END))
     WHERE closed_at IS NULL AND driver_id IS NOT NULL;
@@ -159,13 +154,14 @@ CREATE TABLE order_places (
     stops    text COLLATE "C" NOT NULL -- JSON, store.EncodeStops
 );
 
--- The history, and the outbox of the relay: one row a transition of an order or a duty, never changed.
+-- The history, and the outbox of the relay: one row a transition of an order or a duty, never changed. What its
+-- columns may hold is in events_follow below.
 CREATE TABLE events (
     market     text   COLLATE "C" NOT NULL,
-    seq        bigint NOT NULL CHECK (seq >= 1),
-    version    bigint NOT NULL CHECK (version >= 1),
+    seq        bigint NOT NULL,
+    version    bigint NOT NULL,
     at         bigint NOT NULL,
-    subject    text   COLLATE "C" NOT NULL CHECK (subject = 'order' OR subject = 'driver'),
+    subject    text   COLLATE "C" NOT NULL, -- order or driver
     subject_id text   COLLATE "C" NOT NULL,
     type       text   COLLATE "C" NOT NULL,
     by_role    text   NOT NULL,
@@ -177,11 +173,7 @@ CREATE TABLE events (
     reason     text,
     doc        text   NOT NULL, -- JSON, store.EncodeOrder (without places) or store.EncodeDuty
     PRIMARY KEY (market, seq),
-    UNIQUE (subject_id, subject, version),
-    CHECK ((subject = 'order') = (from_state IS NOT NULL)),
-    CHECK ((subject = 'order') = (to_state IS NOT NULL)),
-    CHECK ((subject = 'driver') = (type = 'driver.online' OR type = 'driver.offline')),
-    CHECK (subject = 'driver' OR (version = 1) = (from_state = ''))
+    UNIQUE (subject_id, subject, version)
 );
 
 -- Offers, live and for a day those that ended.
@@ -233,22 +225,12 @@ CREATE TABLE clock (
     scale  double precision NOT NULL CHECK (scale > 0)
 );
 
--- The fence: a commit's first statement. It finds the market's row at (epoch, batch) and sets it, and waits for
--- whoever does the same just now. Its own SQLSTATE, HF001, tells a deposed leader from a defect.
+-- What a commit's fence raises when the market's row is not at (epoch, batch). Its own SQLSTATE, HF001, tells a
+-- deposed leader from a defect.
 -- +goose StatementBegin
-CREATE FUNCTION journal_fence(m text, e bigint, b bigint, added bigint, last bigint, told bigint) RETURNS void AS $$
-DECLARE
-    reached bigint;
+CREATE FUNCTION journal_fenced(market text, epoch bigint, batch bigint) RETURNS void AS $$
 BEGIN
-    UPDATE markets SET batch = b + 1, last_epoch = e, seq = seq + added, at = greatest(at, told)
-    WHERE id = m AND epoch = e AND batch = b
-    RETURNING seq INTO reached;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'market % is not at epoch %, batch %', m, e, b USING ERRCODE = 'HF001';
-    END IF;
-    IF added > 0 AND reached <> last THEN
-        RAISE EXCEPTION 'the last event is %, should be %', last, reached USING ERRCODE = '23000';
-    END IF;
+    RAISE EXCEPTION 'market % is not at epoch %, batch %', market, epoch, batch USING ERRCODE = 'HF001';
 END
 $$ LANGUAGE plpgsql;
 -- +goose StatementEnd
@@ -276,32 +258,30 @@ $$ LANGUAGE plpgsql;
 CREATE TRIGGER events_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON events
     FOR EACH STATEMENT EXECUTE FUNCTION journal_refuse('the history is append-only');
 
--- An event is counted by its market, of a legal transition, and follows the one before it: no version is skipped,
--- and an order leaves the state it is in.
+-- An event is of an order or of a duty, has the columns of its kind and is counted by its market; an order's is a legal
+-- transition; and it follows the one before it: no version is skipped, and an order leaves the state it is in.
 -- +goose StatementBegin
 CREATE FUNCTION events_follow() RETURNS trigger AS $$
 DECLARE
     odd record;
 BEGIN
-    SELECT n.market, n.seq INTO odd
-    FROM (SELECT market, max(seq) AS seq FROM added GROUP BY market) n
-    WHERE (SELECT m.seq >= n.seq FROM markets m WHERE m.id = n.market) IS NOT TRUE;
+    SELECT n.* INTO odd FROM added n
+    WHERE CASE n.subject
+            WHEN 'order' THEN (n.version = 1) = (n.from_state = '') AND (SELECT true FROM transitions t
+                WHERE t.type = n.type AND t.from_state = n.from_state AND t.to_state = n.to_state)
+            WHEN 'driver' THEN (n.type = 'driver.online' OR n.type = 'driver.offline')
+                AND n.from_state IS NULL AND n.to_state IS NULL
+        END IS NOT TRUE
+        OR n.version < 1
+        OR n.version > 1 AND (SELECT p.to_state IS NOT DISTINCT FROM n.from_state FROM events p
+            WHERE p.subject_id = n.subject_id AND p.subject = n.subject AND p.version = n.version - 1) IS NOT TRUE
+        OR EXISTS (SELECT FROM (SELECT market, min(seq) AS least, max(seq) AS most FROM added GROUP BY market) g
+            WHERE (SELECT g.least >= 1 AND g.most <= m.seq FROM markets m WHERE m.id = g.market) IS NOT TRUE)
+    LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'event % of market % is not counted there', odd.seq, odd.market USING ERRCODE = '23503';
-    END IF;
-    SELECT n.seq, n.type, n.from_state, n.to_state INTO odd FROM added n
-    WHERE n.subject = 'order' AND (SELECT true FROM transitions t
-        WHERE t.type = n.type AND t.from_state = n.from_state AND t.to_state = n.to_state) IS NULL;
-    IF FOUND THEN
-        RAISE EXCEPTION 'event % is no legal transition: % from "%" to "%"', odd.seq, odd.type, odd.from_state, odd.to_state
-            USING ERRCODE = '23503';
-    END IF;
-    SELECT n.seq, n.subject_id, n.version INTO odd FROM added n
-    WHERE n.version > 1 AND (SELECT p.to_state IS NOT DISTINCT FROM n.from_state FROM events p
-        WHERE p.subject_id = n.subject_id AND p.subject = n.subject AND p.version = n.version - 1) IS NOT TRUE;
-    IF FOUND THEN
-        RAISE EXCEPTION 'event %, version %, does not follow the one before it', odd.seq, odd.version
-            USING ERRCODE = '23000';
+        RAISE EXCEPTION 'event % of market %, version % of % %, % from "%" to "%", is no legal transition, does not follow'
+            ' the one before it, or is not counted by its market', odd.seq, odd.market, odd.version, odd.subject,
+            odd.subject_id, odd.type, odd.from_state, odd.to_state USING ERRCODE = '23000';
     END IF;
     RETURN NULL;
 END
@@ -311,17 +291,48 @@ $$ LANGUAGE plpgsql;
 CREATE TRIGGER events_follow AFTER INSERT ON events REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION events_follow();
 
--- An order's row is what its event says.
+-- An order's row is what its event says, which makes its state one of the words and its market a known one, and as an
+-- order is in its state: closed with its instant, cancelled by somebody, with a driver unless it looks for one (what was
+-- cancelled may or may not have had one).
+--
+-- No driver has more than its capacity. A unique index could say so for a capacity of 1 only; it is counted where an
+-- order gets its driver. Whoever counts for the same driver at the same time, in another market, waits: the count is of
+-- what is committed then.
 -- +goose StatementBegin
 CREATE FUNCTION orders_by_event() RETURNS trigger AS $$
 DECLARE
-    odd record;
+    odd text;
+    assigned text[];
 BEGIN
-    SELECT n.id, n.version INTO odd FROM stands n
-    WHERE (SELECT e.to_state = n.state AND e.market = n.market FROM events e
-        WHERE e.subject_id = n.id AND e.subject = 'order' AND e.version = n.version) IS NOT TRUE;
-    IF FOUND THEN
-        RAISE EXCEPTION 'order % has no event for version %', odd.id, odd.version USING ERRCODE = '23000';
+    SELECT min(s.id) FILTER (WHERE s.type IS NULL), array_agg(s.driver_id ORDER BY s.driver_id) FILTER (
+        WHERE s.closed_at IS NULL AND (s.type = 'order.en_route_to_pickup' OR s.type = 'order.reassigned'))
+    INTO odd, assigned
+    FROM (SELECT n.id, n.driver_id, n.closed_at, CASE
+            WHEN (n.kind = 'ride' OR n.kind = 'delivery') AND n.next_stop >= 0 AND (n.version = 1 OR TG_OP = 'UPDATE')
+                AND (n.closed_at IS NOT NULL)
+                    = (n.state = 'completed' OR n.state = 'cancelled' OR n.state = 'returned' OR n.state = 'no_driver')
+                AND CASE WHEN n.state = 'cancelled'
+                    THEN n.cancelled_by IS NOT NULL
+                        AND (n.cancelled_by = 'passenger' OR n.cancelled_by = 'driver' OR n.cancelled_by = 'provider')
+                    ELSE n.cancelled_by IS NULL AND (n.driver_id IS NULL)
+                        = (n.state = 'scheduled' OR n.state = 'searching' OR n.state = 'offered' OR n.state = 'no_driver')
+                    END
+            THEN (SELECT CASE WHEN e.to_state = n.state AND e.market = n.market THEN e.type END FROM events e
+                WHERE e.subject_id = n.id AND e.subject = 'order' AND e.version = n.version)
+        END AS type
+        FROM stands n OFFSET 0) s;
+    IF odd IS NOT NULL THEN
+        RAISE EXCEPTION 'order % is not what its event says, or not as an order in its state is', odd USING ERRCODE = '23000';
+    END IF;
+    IF assigned IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended(a.driver_id, 7001)) FROM unnest(assigned) AS a (driver_id);
+        SELECT a.driver_id INTO odd FROM unnest(assigned) AS a (driver_id)
+        WHERE (SELECT count(*) FROM orders o WHERE CASE WHEN o.closed_at IS NULL THEN o.driver_id END = a.driver_id
+                AND o.closed_at IS NULL AND o.driver_id IS NOT NULL)
+            > coalesce((SELECT d.capacity FROM drivers d WHERE d.id = a.driver_id), 1);
+        IF FOUND THEN
+            RAISE EXCEPTION 'driver % has more orders than its capacity', odd USING ERRCODE = '23000';
+        END IF;
     END IF;
     RETURN NULL;
 END
@@ -333,10 +344,7 @@ CREATE TRIGGER orders_begin_by_event AFTER INSERT ON orders REFERENCING NEW TABL
 CREATE TRIGGER orders_change_by_event AFTER UPDATE ON orders REFERENCING NEW TABLE AS stands
     FOR EACH STATEMENT EXECUTE FUNCTION orders_by_event();
 
--- The conditions of these are judged in place, which costs next to nothing; the functions run when they hold.
-CREATE TRIGGER orders_begin AFTER INSERT ON orders FOR EACH ROW
-    WHEN (NEW.version <> 1)
-    EXECUTE FUNCTION journal_refuse('an order begins at version 1');
+-- The condition is judged in place, which costs next to nothing; the function runs when it holds.
 CREATE TRIGGER orders_step AFTER UPDATE ON orders FOR EACH ROW
     WHEN (NEW.version <> OLD.version + 1 OR NEW.id <> OLD.id OR NEW.market <> OLD.market OR NEW.kind <> OLD.kind
         OR NEW.rider_id <> OLD.rider_id OR NEW.requested_at <> OLD.requested_at)
@@ -361,30 +369,7 @@ CREATE TRIGGER orders_keep_driver AFTER UPDATE ON orders FOR EACH ROW
     WHEN (NEW.driver_id <> OLD.driver_id)
     EXECUTE FUNCTION orders_keep_driver();
 
--- No driver more than its capacity. A unique index could say it for a capacity of 1 only, so it is counted where
--- an order gets its driver. Whoever counts for the same driver at the same time, in another market, waits: the
--- count is of what is committed then.
--- +goose StatementBegin
-CREATE FUNCTION orders_capacity() RETURNS trigger AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(NEW.driver_id, 7001));
-    IF (SELECT count(*) FROM orders WHERE CASE WHEN closed_at IS NULL THEN driver_id END = NEW.driver_id
-            AND closed_at IS NULL AND driver_id IS NOT NULL)
-        > coalesce((SELECT capacity FROM drivers WHERE id = NEW.driver_id), 1)
-    THEN
-        RAISE EXCEPTION 'a driver is at its capacity' USING ERRCODE = '23000';
-    END IF;
-    RETURN NULL;
-END
-$$ LANGUAGE plpgsql;
--- +goose StatementEnd
-
-CREATE TRIGGER orders_capacity AFTER UPDATE ON orders FOR EACH ROW
-    WHEN (NEW.closed_at IS NULL AND NEW.driver_id IS DISTINCT FROM OLD.driver_id AND NEW.driver_id IS NOT NULL)
-    EXECUTE FUNCTION orders_capacity();
-
 -- +goose Down
 
 DROP TABLE clock, answers, offers, events, order_places, orders, drivers, transitions, markets, nodes;
-DROP FUNCTION journal_fence, journal_all, journal_refuse, events_follow, orders_by_event, orders_keep_driver,
-    orders_capacity;
+DROP FUNCTION journal_fenced, journal_all, journal_refuse, events_follow, orders_by_event, orders_keep_driver;
