@@ -22,7 +22,7 @@ func TestCellBook_At(t *testing.T) {
 		for resolution := range maxResolution + 1 {
 			b := NewCellBook(resolution)
 			places := 0
-			for n := range 300 {
+			for n := range 100 {
 				center := anywhere(r)
 				if n%4 == 0 {
 					center = hardPlaces()[r.IntN(len(hardPlaces()))]

@@ -353,11 +353,11 @@ func TestTrack_realFixes(t *testing.T) {
 			c.last = f
 		}
 		if points%50 == 0 {
-			compare(t, index, cabs, geo.Query{
-				At:         geo.LatLng{Lat: 37.6 + 0.25*r.Float64(), Lng: -122.52 + 0.15*r.Float64()},
-				K:          1 + r.IntN(16),
-				FreshSince: f.At.Add(-2 * time.Minute),
-			})
+			at := cabs[r.IntN(len(cabs))].last.LatLng // where cabs are asked for, and now and then in the hills or at sea
+			if r.IntN(10) == 0 {
+				at = geo.LatLng{Lat: 37.6 + 0.25*r.Float64(), Lng: -122.52 + 0.15*r.Float64()}
+			}
+			compare(t, index, cabs, geo.Query{At: at, K: 1 + r.IntN(16), FreshSince: f.At.Add(-2 * time.Minute)})
 		}
 	})
 	t.Logf("%d points of %d cabs: %v; %d doubts, %d points under doubt", points, len(cabs), counts, doubts, doubted)
