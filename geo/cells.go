@@ -22,7 +22,8 @@ func (s *search) view(t *tile) view {
 	}
 	v.ok = true
 	s.blurDeg = max(s.blurDeg, b.blurDeg)
-	v.atX, v.atY = (s.origin.Lat-b.south)*b.perLat, (s.origin.Lng-b.west)*b.perLng
+	v.atX, v.atY = t.steps(s.origin.LatLng, s.x.lattice.perLat)
+	v.atX, v.atY = v.atX+halfSteps, v.atY+halfSteps
 	v.a, v.b = b.stepLat*b.stepLat, b.stepLng*b.stepLng*s.origin.cos*b.leastCos
 	return v
 }

@@ -12,21 +12,14 @@ func (s spot) head() *cellHead { return &s.tile.cells[s.cell] }
 
 func (s spot) number() uint32 { return s.tile.index*tileCells + s.cell }
 
-// holds tells that the place is surely in the cell. It is the way of most updates: no sines, no H3.
+// holds tells that the place is surely in the cell, without H3.
 func (s spot) holds(p LatLng) bool {
-	t := s.tile
 	const half = (tileSide - 1) / 2.0
-	cu, cv := float64(s.cell>>tileBits)-half, float64(s.cell&(tileSide-1))-half
-	dLat, dLng := p.Lat-t.lat, p.Lng-t.lng
-	if math.Abs(dLat) <= t.grid.spanLat && math.Abs(dLng) <= t.grid.spanLng &&
-		covers(t.uLat*dLat+t.uLng*dLng-cu, t.vLat*dLat+t.vLng*dLng-cv, t.sure) {
-		return true
-	}
-	if !t.whole {
+	if !s.tile.whole {
 		return false
 	}
-	u, v, ok := t.frame.at(p)
-	return ok && covers(u-cu, v-cv, t.certain)
+	u, v, ok := s.tile.frame.at(p)
+	return ok && covers(u-float64(s.cell>>tileBits)+half, v-float64(s.cell&(tileSide-1))+half, s.tile.certain)
 }
 
 // spotAt is the cell of a place, close to a tile perhaps. It makes the tile when there is none.
@@ -93,19 +86,46 @@ func (x *Index) fileLocked(h Handle, r *record, f *Fix, at int64) (done bool) {
 	return x.calm.Load() == 0 && x.move(h, r, s, to, f, at)
 }
 
+// refresh puts a fix into a locked record if the place is surely in the driver's cell, by the tile's plane. It is the way
+// of most updates: no sines, no H3. The word comes last, so that the processor can ask for the memory of the next update
+// while it waits for the word's.
+func (x *Index) refresh(h Handle, r *record, f *Fix, at int64) (done bool) {
+	number := r.cell.Load()
+	if number == nowhere {
+		return false
+	}
+	t := &x.atlas.tile(number / tileCells).plane
+	const half = (tileSide - 1) / 2.0
+	cu, cv := float64(number/tileSide%tileSide)-half, float64(number%tileSide)-half
+	dLat, dLng := f.Lat-t.lat, f.Lng-t.lng
+	east, north := dLng*t.perLng, dLat*x.lattice.perLat
+	if !(math.Abs(north) <= halfSteps && math.Abs(east) <= halfSteps &&
+		covers(t.uLat*dLat+t.uLng*dLng-cu, t.vLat*dLat+t.vLng*dLng-cv, t.sure)) {
+		return false
+	}
+	r.set(f, at)
+	next := uint64(h.Index())<<32 | uint64(word(north, east))
+	x.rewrite(h, r, next)
+	return true
+}
+
 // stay puts a fix into a locked record that does not leave its cell.
 func (x *Index) stay(h Handle, r *record, s spot, f *Fix, at int64) {
 	r.set(f, at)
-	if b := &s.tile.grid; b.ok {
-		next := uint64(h.Index())<<32 | uint64(b.word(f.LatLng))
-		for spins := 0; ; spins++ {
-			w := x.arena.word(r.word.Load())
-			old := w.Load()
-			if old == next || old != noWord && wordIndex(old) == h.Index() && w.CompareAndSwap(old, next) {
-				return
-			}
-			relax(spins) // the word moves just now
+	if s.tile.grid.ok {
+		x.rewrite(h, r, uint64(h.Index())<<32|uint64(s.tile.word(f.LatLng, x.lattice.perLat)))
+	}
+}
+
+// rewrite changes the word of a driver, wherever that is.
+func (x *Index) rewrite(h Handle, r *record, next uint64) {
+	for spins := 0; ; spins++ {
+		w := x.arena.word(r.word.Load())
+		old := w.Load()
+		if old == next || old != noWord && wordIndex(old) == h.Index() && w.CompareAndSwap(old, next) {
+			return
 		}
+		relax(spins) // the word moves just now
 	}
 }
 
@@ -124,7 +144,7 @@ func (x *Index) move(h Handle, r *record, from, to spot, f *Fix, at int64) bool 
 			x.removeLocked(from, r.word.Load())
 		}
 		r.set(f, at)
-		r.word.Store(x.appendLocked(to, uint64(h.Index())<<32|uint64(to.tile.grid.word(f.LatLng))))
+		r.word.Store(x.appendLocked(to, uint64(h.Index())<<32|uint64(to.tile.word(f.LatLng, x.lattice.perLat))))
 		r.cell.Store(to.number())
 	}
 	to.head().unlock()

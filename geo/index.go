@@ -113,7 +113,7 @@ func (x *Index) Update(h Handle, f Fix) bool {
 	}
 	for r.lock(h) {
 		newer := at > r.at.Load()
-		done := !newer || x.fileLocked(h, r, &f, at)
+		done := !newer || x.refresh(h, r, &f, at) || x.fileLocked(h, r, &f, at)
 		r.unlock()
 		if done {
 			return newer

@@ -130,7 +130,7 @@ func (x *Index) wholeCell(s spot, filed map[uint32]bool) error {
 		if at := x.spotAt(nil, p); at != s {
 			return fmt.Errorf("driver %d at %v belongs into tile %v, cell %d", wordIndex(w), p, at.tile.tileKey, at.cell)
 		}
-		if s.tile.grid.ok && s.tile.grid.word(p) != uint32(w) {
+		if s.tile.grid.ok && s.tile.word(p, x.lattice.perLat) != uint32(w) {
 			return fmt.Errorf("the word of driver %d tells another place than %v", wordIndex(w), p)
 		}
 	}

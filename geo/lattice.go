@@ -83,6 +83,8 @@ type lattice struct {
 	// spacing is the distance of neighbouring cells in the plane, radians of the sphere that the faces touch;
 	// edge, that of a cell's edge and of its corners from its middle, is sqrt(3) times less.
 	spacing, edge float64
+	// perLat is steps of a tile's grid a degree of latitude.
+	perLat float64
 }
 
 // axisTurn is how much the odd resolutions are turned against the even ones, asin(sqrt(3/28)) (M_AP7_ROT_RADS of
@@ -92,6 +94,7 @@ const axisTurn = 0.333473172251832115336090755351601070065900389
 func newLattice(resolution int) *lattice {
 	l := &lattice{resolution: resolution, edge: float64(flatEdge(resolution) / EarthRadius)}
 	l.spacing = l.edge * math.Sqrt(3)
+	l.perLat = halfSteps / heightDeg(l.tileRadius())
 	vs := icosahedronVertices()
 	n := 0
 	// Two vertices share an edge when they are atan(2) = 63.4 degrees apart; the next distance is 116.6.

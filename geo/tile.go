@@ -32,21 +32,18 @@ func cellIn(u, v int32) uint32 {
 }
 
 type tile struct {
-	tileKey // immutable, as all up to reachDeg
-	index   uint32
+	plane // immutable, as all up to reachDeg
+	tileKey
+	index uint32
 	// whole tells that all of the tile's cells lie within the face.
 	whole bool
-	// middle of the tile, as a place and as a vector; radius reaches from there to all that is in its cells, radians.
-	lat, lng float64
-	// A place is surely in a cell when its linear u and v, from the middle of the tile, are so near to the cell's middle
-	// that the overhang is at most sure. Else frame tells u and v, and the place is surely there up to certain.
-	uLat, uLng, vLat, vLng float64
-	sure                   float64
-	grid                   grid
-	certain                float64
-	frame                  frame
-	middle                 vector
-	radius                 float64
+	// frame tells u and v where the plane does not; a place is surely in a cell up to certain.
+	certain float64
+	frame   frame
+	grid    grid
+	// middle of the tile; radius reaches from there to all that is in its cells, radians.
+	middle vector
+	radius float64
 	// reachDeg is bound 1 of bound.go for its cells, degrees.
 	reachDeg float64
 	_        [64]byte // what follows is written often, and would take what precedes out of other processors' caches
@@ -91,6 +88,26 @@ func relax(spins int) {
 
 func (c *cellHead) unlock() { c.seq.Add(1) }
 
+// plane is all of a tile that an update within a cell reads, in 64 bytes, a cache line.
+type plane struct {
+	lat, lng float64 // of the tile's middle, degrees
+	perLng   float64 // steps of the grid a degree
+	// A place is surely in a cell when its linear u and v, from the middle of the tile, are so near to the cell's middle
+	// that the overhang is at most sure; never if that is negative.
+	uLat, uLng, vLat, vLng float64
+	sure                   float64
+}
+
+// steps is how far a place is from the middle, in steps of the grid; perLat are the lattice's.
+func (t *plane) steps(p LatLng, perLat float64) (x, y float64) {
+	return (p.Lat - t.lat) * perLat, (p.Lng - t.lng) * t.perLng
+}
+
+// word tells the place so many steps from the middle, at most halfSteps each way.
+func word(x, y float64) uint32 {
+	return uint32(int32(x+(halfSteps+0.5)))<<16 | uint32(int32(y+(halfSteps+0.5)))&0xffff
+}
+
 // frame projects places near the middle of a tile: the face's axes turned so that the middle is at longitude 0, and moved
 // so that u and v are 0 there.
 type frame struct {
@@ -129,16 +146,15 @@ func (r *frame) at(p LatLng) (u, v float64, ok bool) {
 // grid is how a tile tells places in 16 bits each way. Immutable.
 type grid struct {
 	// ok is false for tiles that are too large, or too near to a pole or the antimeridian: their words tell no places.
-	ok bool
-	// south and west are the corner, degrees; stepLat and stepLng a 65535th of the sides.
-	south, west, stepLat, stepLng float64
-	perLat, perLng                float64 // their inverses
-	leastCos                      float64 // of the latitudes in the grid
-	blurDeg                       float64 // how far a place may be from what its word tells
-	spanLat, spanLng              float64 // half its sides, degrees
+	ok               bool
+	stepLat, stepLng float64 // a 65535th of the sides
+	leastCos         float64 // of the latitudes in the grid
+	blurDeg          float64 // how far a place may be from what its word tells
+	spanLat, spanLng float64 // half its sides, degrees
 }
 
-const gridSteps = 1<<16 - 1
+// halfSteps is from the middle of a grid to its sides; they are of equal height in a lattice.
+const halfSteps = (1<<16 - 1) / 2.0
 
 func newGrid(middle LatLng, radius float64) grid {
 	r := radius * 180 / math.Pi
@@ -147,24 +163,32 @@ func newGrid(middle LatLng, radius float64) grid {
 	}
 	// No meridian within r comes nearer than asin(sin r / cos lat); the sum of angles is 8 % more at most, up to 85 degrees.
 	cos := math.Cos((math.Abs(middle.Lat) + r) * math.Pi / 180)
-	b := grid{spanLat: 1.001 * r, spanLng: 1.1 * r / cos, leastCos: cos}
+	b := grid{spanLat: heightDeg(radius), spanLng: 1.1 * r / cos, leastCos: cos}
 	if math.Abs(middle.Lng)+b.spanLng > 180 {
 		return grid{}
 	}
 	b.ok = true
-	b.south, b.west = middle.Lat-b.spanLat, middle.Lng-b.spanLng
-	b.stepLat, b.stepLng = 2*b.spanLat/gridSteps, 2*b.spanLng/gridSteps
-	b.perLat, b.perLng = 1/b.stepLat, 1/b.stepLng
+	b.stepLat, b.stepLng = b.spanLat/halfSteps, b.spanLng/halfSteps
 	b.blurDeg = math.Hypot(b.stepLat, b.stepLng) * 0.51
 	return b
 }
 
-// word tells a place of the grid.
-func (b *grid) word(p LatLng) uint32 {
-	x := int32((p.Lat-b.south)*b.perLat + 0.5)
-	y := int32((p.Lng-b.west)*b.perLng + 0.5)
-	return uint32(x)<<16 | uint32(y)&0xffff
+// word tells a place of the tile; nothing where its grid is not ok.
+func (t *tile) word(p LatLng, perLat float64) uint32 {
+	if !t.grid.ok {
+		return 0
+	}
+	return word(t.steps(p, perLat))
 }
+
+// tileRadius is from the middle of a tile to the farthest place in its cells, radians. The farthest are those at the acute
+// corners, sqrt(3) times half a side away; in the plane, where all is longer.
+func (l *lattice) tileRadius() float64 {
+	return ((tileSide-1)/2.0*math.Sqrt(3)*l.spacing+l.edge)*(1+slackPart) + slackAngle
+}
+
+// heightDeg is half the height of the grid of a tile with a radius, degrees.
+func heightDeg(radius float64) float64 { return 1.001 * radius * 180 / math.Pi }
 
 func newTile(l *lattice, key tileKey, index uint32) *tile {
 	f := &l.faces[key.face]
@@ -172,8 +196,7 @@ func newTile(l *lattice, key tileKey, index uint32) *tile {
 	const half = (tileSide - 1) / 2.0
 	u0, v0 := float64(key.u<<tileBits), float64(key.v<<tileBits)
 	t.middle = f.place(u0+half, v0+half)
-	// The farthest cells are those at the acute corners, sqrt(3) times half a side away; in the plane, where all is longer.
-	t.radius = (half*math.Sqrt(3)*l.spacing+l.edge)*(1+slackPart) + slackAngle
+	t.radius = l.tileRadius()
 	angle := math.Acos(min(1, t.middle.dot(f.center)))
 	t.reachDeg = l.reach(angle-t.radius) * 180 / math.Pi
 	t.whole = t.radius < seriesAngle/4 && f.inside(t.middle) > t.radius
@@ -181,14 +204,14 @@ func newTile(l *lattice, key tileKey, index uint32) *tile {
 	middle := t.middle.place()
 	t.lat, t.lng = middle.Lat, middle.Lng
 	t.frame = newFrame(f, middle, u0+half, v0+half)
-	t.grid = newGrid(middle, t.radius)
+	if t.grid = newGrid(middle, t.radius); t.grid.ok {
+		t.perLng = 1 / t.grid.stepLng
+	}
 	t.linear(l)
 	for i := range t.cells {
 		p := f.place(u0+float64(i>>tileBits), v0+float64(i&(tileSide-1))).place()
 		t.cells[i].first.Store(noPiece)
-		if t.grid.ok {
-			t.cells[i].middle = t.grid.word(p)
-		}
+		t.cells[i].middle = t.word(p, l.perLat)
 	}
 	return t
 }
