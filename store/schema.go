@@ -53,7 +53,7 @@ type Step struct {
 	Applied time.Time
 }
 
-// ErrNoStep: there is no step of the version that was named. For errors.Is.
+// ErrNoStep tells that there is no step of the version that was named. For errors.Is.
 var ErrNoStep = errors.New("no such schema")
 
 // NewSchema reads the steps.
