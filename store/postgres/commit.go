@@ -18,13 +18,14 @@ import (
 // A commit is one pipeline: all its statements are sent at once and are one transaction without BEGIN and COMMIT, so
 // that it costs one round trip whatever it holds. Whatever a statement finds wrong it must therefore raise itself.
 
-// fence compares and sets the market's row, and counts the events.
+// fence compares and sets the market's row, and counts the events. It tells the tables' triggers that the statements
+// after it judge for themselves.
 const fence = `
 WITH stood AS (
     UPDATE markets SET batch = batch + 1, last_epoch = epoch, seq = seq + $4::bigint, at = greatest(at, $6::bigint)
     WHERE id = $1::text AND epoch = $2::bigint AND batch = $3::bigint
     RETURNING seq)
-SELECT CASE
+SELECT set_config('hexfleet.commit', 'on', true), CASE
     WHEN NOT EXISTS (SELECT FROM stood) THEN journal_fenced($1::text, $2::bigint, $3::bigint)
     WHEN $4::bigint > 0 THEN journal_all('events', (SELECT seq FROM stood), $5::bigint)
 END`
@@ -33,10 +34,10 @@ END`
 // values, because arrays of one take longer than all the rest of it.
 const (
 	stmtFence = iota
-	stmtEvents
-	stmtNewOrders
 	stmtOrders
+	stmtNewPlaces
 	stmtPlaces
+	stmtCapacity
 	stmtDuties
 	stmtOffers
 	stmtAnswers
@@ -57,9 +58,8 @@ func prepare(ctx context.Context, conn *pgconn.PgConn) error {
 	var p prepared
 	for i, text := range [stmtCount]func(list func(...string) string) string{
 		stmtFence:  func(func(...string) string) string { return fence },
-		stmtEvents: insertEvents, stmtNewOrders: insertOrders, stmtOrders: updateOrders, stmtPlaces: comparePlaces,
-		stmtDuties: putDuties, stmtOffers: putOffers, stmtAnswers: putAnswers,
-		stmtDropAnswers: dropAnswers,
+		stmtOrders: putOrders, stmtNewPlaces: insertPlaces, stmtPlaces: comparePlaces, stmtCapacity: checkCapacity,
+		stmtDuties: putDuties, stmtOffers: putOffers, stmtAnswers: putAnswers, stmtDropAnswers: dropAnswers,
 	} {
 		for form, list := range [2]func(...string) string{many, lone} {
 			var err error

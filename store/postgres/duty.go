@@ -10,17 +10,26 @@ import (
 	"github.com/hexfleet/hexfleet/store"
 )
 
-// putDuties takes drivers on duty, changes their duty or frees them. One is not taken on duty while it is so in another
+// putDuties writes the events of duties and, from the same values, takes drivers on duty, changes their duty or frees
+// them. One is not taken on duty while it is so in another
 // market or another market's claim stands: a claim that ran out before its driver.online was committed may have been
 // followed by one elsewhere. It is freed in its own market alone; one on duty has no claim to forget. $3 is the wall
 // instant after which a claim stands.
 func putDuties(list func(...string) string) string {
 	return `
-WITH stood AS (
+WITH n (id, seq, version, type, at, by_role, by_sub, driver_id, offer_id, reason, doc, online, vehicle_class, capacity,
+    tags, since) AS (
+    SELECT ` + list("$4 text", "$5 bigint", "$6 bigint", "$7 text", "$8 bigint", "$9 text", "$10 text", "$11 text", "$12 text",
+		"$13 text", "$14 text", "$15 boolean", "$16 text", "$17 bigint", "$18 text", "$19 bigint") + `),
+told AS (
+    INSERT INTO events (market, subject, subject_id, seq, version, type, at, by_role, by_sub, driver_id, offer_id, reason,
+        doc)
+    SELECT $1::text, 'driver', id, seq, version, type, at, by_role, by_sub, driver_id, offer_id, reason, doc FROM n),
+stood AS (
     INSERT INTO drivers AS d (market, id, version, online, vehicle_class, capacity, tags, since)
-    SELECT $1::text, n.* FROM (SELECT ` + list("$4 text", "$5 bigint", "$6 boolean", "$7 text", "$8 bigint", "$9 text",
-		"$10 bigint") + `) AS n (id, version, online, vehicle_class, capacity, tags, since)
-    WHERE n.version = 1 AND n.online OR (SELECT true FROM drivers e WHERE e.id = n.id)
+    SELECT $1::text, id, version, online, vehicle_class, capacity, tags, since FROM n
+    WHERE n.type = CASE WHEN n.online THEN 'driver.online' ELSE 'driver.offline' END
+        AND (n.version = 1 AND n.online OR (SELECT true FROM drivers e WHERE e.id = n.id))
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, market = excluded.market, online = excluded.online,
         vehicle_class = excluded.vehicle_class, capacity = excluded.capacity, tags = excluded.tags,
         since = excluded.since, claim_market = CASE WHEN NOT excluded.online THEN d.claim_market END,
@@ -32,21 +41,17 @@ WITH stood AS (
 SELECT journal_all('duties', (SELECT count(*) FROM stood), $2::bigint)`
 }
 
-// duties writes the rows of the drivers whose duty events are about.
+// duties writes the events of duties, with the rows of their drivers.
 func (w *writer) duties(m dispatch.MarketID, events []eventRow, now time.Time) {
 	for i := range events {
 		if d := events[i].event.Duty; d != nil {
-			w.duty(d)
+			w.rows.next().text(string(d.Driver)).eventHead(&events[i]).bool(d.Online).text(d.VehicleClass).
+				int(int64(d.Capacity)).doc(encodeTags(d.Tags)).when(d.Since)
 		}
 	}
 	if n := w.rows.n; n > 0 {
 		w.send(stmtDuties, string(m), int64(n), store.Micros(now.Add(-store.ClaimFor)))
 	}
-}
-
-func (w *writer) duty(d *dispatch.Duty) {
-	w.rows.next().text(string(d.Driver)).int(d.Version).bool(d.Online).text(d.VehicleClass).int(int64(d.Capacity)).
-		doc(encodeTags(d.Tags)).when(d.Since)
 }
 
 // encodeTags gives the document of a list of strings, nil of none.

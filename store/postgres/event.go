@@ -15,14 +15,6 @@ const (
 	subjectDriver = "driver"
 )
 
-func insertEvents(list func(...string) string) string {
-	return `
-INSERT INTO events (market, subject, subject_id, seq, version, type, at, by_role, by_sub, from_state, to_state,
-    driver_id, offer_id, reason, doc)
-SELECT $1::text, ` + list("$2 text", "$3 text", "$4 bigint", "$5 bigint", "$6 text", "$7 bigint", "$8 text", "$9 text",
-		"$10 text", "$11 text", "$12 text", "$13 text", "$14 text", "$15 text")
-}
-
 // eventRow is an event with its documents.
 type eventRow struct {
 	event *dispatch.Event
@@ -53,7 +45,7 @@ func encodeEvents(events []dispatch.Event) ([]eventRow, error) {
 }
 
 // events writes each event and the row of its subject. They go in stretches that touch each order and each driver
-// once: what the tables judge at the end of a statement they so judge at every step, as if each event had come alone.
+// once: what a statement judges of all its rows is so judged at every step, as if each event had come alone.
 func (w *writer) events(m dispatch.MarketID, events []eventRow, now time.Time) {
 	touched := make(map[string]struct{}, 2*len(events))
 	for from := 0; from < len(events); {
@@ -94,28 +86,17 @@ func touch(touched map[string]struct{}, e *dispatch.Event) bool {
 	return true
 }
 
-// stretch writes events and then their subjects' rows.
+// stretch writes events together with their subjects' rows.
 func (w *writer) stretch(m dispatch.MarketID, events []eventRow, now time.Time) {
-	for i := range events {
-		e := events[i].event
-		w.rows.next()
-		if e.Order != nil {
-			w.rows.text(subjectOrder).text(string(e.Order.ID))
-		} else {
-			w.rows.text(subjectDriver).text(string(e.Duty.Driver))
-		}
-		w.rows.int(e.Seq).int(e.Version).text(string(e.Type)).when(e.At).text(string(e.By.Role)).opt(e.By.Sub)
-		if e.Order != nil {
-			w.rows.text(string(e.From)).text(string(e.To))
-		} else {
-			w.rows.null(oidText).null(oidText)
-		}
-		w.rows.opt(string(e.Driver)).opt(string(e.Offer)).opt(e.Reason).doc(events[i].doc)
-	}
-	w.send(stmtEvents, string(m))
-	w.flush(len(events))
 	w.orders(m, events)
 	w.duties(m, events, now)
+}
+
+// eventHead adds what events of every subject have, after the subject's id.
+func (r *rows) eventHead(row *eventRow) *rows {
+	e := row.event
+	return r.int(e.Seq).int(e.Version).text(string(e.Type)).when(e.At).text(string(e.By.Role)).opt(e.By.Sub).
+		opt(string(e.Driver)).opt(string(e.Offer)).opt(e.Reason).doc(row.doc)
 }
 
 const selectEvents = `

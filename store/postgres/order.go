@@ -9,37 +9,52 @@ import (
 	"github.com/hexfleet/hexfleet/store"
 )
 
-func insertOrders(list func(...string) string) string {
+// putOrders writes the events of orders and, from the same values, the orders' rows. An order that begins is inserted;
+// another is found as its event says it was left, and what an order is of, and its driver but for a reassignment,
+// stays. An event that is no legal transition, or whose order is not as orders in its state are, finds no row, and then
+// nothing stands: see journal_all. An order is found by the place of its row, ctid, which the planner knows one way to
+// get at; it is sent for once, because an event and its order's row have much in common.
+func putOrders(list func(...string) string) string {
 	return `
-WITH places AS (INSERT INTO order_places (order_id, stops) SELECT ` + list("$17 text", "$21 text") + `)
-INSERT INTO orders (` + orderColumns + `)
-SELECT $1::text, ` + listOrders(list)
+WITH n (id, seq, version, type, at, by_role, by_sub, event_driver, offer_id, event_reason, doc, from_state, state, driver_id,
+    vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta, cancelled_by, reason, search_since, changed_at, bars,
+    priority, closed_at, kind, rider_id, requested_at) AS (
+    SELECT ` + list("$3 text", "$4 bigint", "$5 bigint", "$6 text", "$7 bigint", "$8 text", "$9 text", "$10 text", "$11 text",
+		"$12 text", "$13 text", "$14 text", "$15 text", "$16 text", "$17 text", "$18 bigint", "$19 bigint", "$20 bigint",
+		"$21 bigint", "$22 text", "$23 text", "$24 bigint", "$25 bigint", "$26 text", "$27 bigint", "$28 bigint", "$29 text",
+		"$30 text", "$31 bigint") + `),
+told AS (
+    INSERT INTO events (market, subject, subject_id, seq, version, type, at, by_role, by_sub, from_state, to_state,
+        driver_id, offer_id, reason, doc)
+    SELECT $1::text, 'order', id, seq, version, type, at, by_role, by_sub, from_state, state, event_driver, offer_id,
+        event_reason, doc FROM n),
+lawful AS (
+    SELECT * FROM n WHERE order_fits(n.kind, n.state, n.driver_id, n.next_stop, n.cancelled_by, n.closed_at)
+        AND (SELECT true FROM transitions t
+            WHERE t.type = n.type AND t.from_state = n.from_state AND t.to_state = n.state)),
+begun AS (
+    INSERT INTO orders (market, id, version, state, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta,
+        dropoff_eta, cancelled_by, reason, search_since, changed_at, bars, priority, closed_at, kind, rider_id,
+        requested_at)
+    SELECT $1::text, id, version, state, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta,
+        cancelled_by, reason, search_since, changed_at, bars, priority, closed_at, kind, rider_id, requested_at
+    FROM lawful WHERE version = 1 AND from_state = ''
+    RETURNING 1),
+stood AS (
+    UPDATE orders o SET version = m.version, state = m.state, driver_id = m.driver_id, vehicle_class = m.vehicle_class,
+        next_stop = m.next_stop, pickup_at = m.pickup_at, pickup_eta = m.pickup_eta, dropoff_eta = m.dropoff_eta,
+        cancelled_by = m.cancelled_by, reason = m.reason, search_since = m.search_since, changed_at = m.changed_at,
+        bars = m.bars, priority = m.priority, closed_at = m.closed_at
+    FROM (SELECT *, (SELECT k.ctid FROM orders k WHERE k.id = lawful.id) AS tid FROM lawful WHERE version > 1) m
+    WHERE o.ctid = m.tid AND CASE WHEN o.version = m.version - 1 AND o.state = m.from_state AND o.market = $1::text
+            AND o.kind = m.kind AND o.rider_id = m.rider_id AND o.requested_at = m.requested_at
+        THEN o.driver_id IS NULL OR m.driver_id IS NULL OR o.driver_id = m.driver_id OR m.type = 'order.reassigned' END
+    RETURNING 1)
+SELECT journal_all('transitions', (SELECT count(*) FROM begun) + (SELECT count(*) FROM stood), $2::bigint)`
 }
 
-const orderColumns = `market, state, version, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta,
-    cancelled_by, reason, search_since, changed_at, bars, priority, closed_at, id, kind, rider_id, requested_at`
-
-// listOrders lists what is written of orders, but for their market, $1.
-func listOrders(list func(...string) string) string {
-	return list("$2 text", "$3 bigint", "$4 text", "$5 text", "$6 bigint", "$7 bigint", "$8 bigint", "$9 bigint", "$10 text",
-		"$11 text", "$12 bigint", "$13 bigint", "$14 text", "$15 bigint", "$16 bigint", "$17 text", "$18 text", "$19 text",
-		"$20 bigint")
-}
-
-// updateOrders takes orders to their next version. It upserts, because an order is then found by its key whatever the
-// planner thinks of the table; one that is not there would begin above version 1, which the tables refuse, and so they
-// do when a batch says that the order is of another market, kind, rider or time of request.
-func updateOrders(list func(...string) string) string {
-	return `
-INSERT INTO orders (` + orderColumns + `)
-SELECT $1::text, ` + listOrders(list) + `
-ON CONFLICT (id) DO UPDATE SET market = excluded.market, state = excluded.state, version = excluded.version,
-    driver_id = excluded.driver_id, vehicle_class = excluded.vehicle_class, next_stop = excluded.next_stop,
-    pickup_at = excluded.pickup_at, pickup_eta = excluded.pickup_eta, dropoff_eta = excluded.dropoff_eta,
-    cancelled_by = excluded.cancelled_by, reason = excluded.reason, search_since = excluded.search_since,
-    changed_at = excluded.changed_at, bars = excluded.bars, priority = excluded.priority,
-    closed_at = excluded.closed_at, kind = excluded.kind, rider_id = excluded.rider_id,
-    requested_at = excluded.requested_at`
+func insertPlaces(list func(...string) string) string {
+	return `INSERT INTO order_places (order_id, stops) SELECT ` + list("$1 text", "$2 text")
 }
 
 // comparePlaces proves that orders have the places that they began with. It is asked of edited ones: no other
@@ -51,24 +66,31 @@ FROM (SELECT ` + list("$2 text", "$3 text") + `) AS n (id, stops)
 WHERE (SELECT p.stops FROM order_places p WHERE p.order_id = n.id) = n.stops`
 }
 
-// orders writes the rows of the orders that events are about: first those that begin.
+// checkCapacity counts the orders of drivers that have got one.
+func checkCapacity(list func(...string) string) string {
+	return `SELECT journal_capacity(ARRAY(SELECT ` + list("$1 text") + `))`
+}
+
+// orders writes the events of orders, with their rows.
 func (w *writer) orders(m dispatch.MarketID, events []eventRow) {
 	for i := range events {
-		if o := events[i].event.Order; o != nil && o.Version == 1 {
+		if events[i].event.Order != nil {
 			w.order(&events[i])
-			w.rows.doc(events[i].stops)
 		}
 	}
-	if w.rows.n > 0 {
-		w.send(stmtNewOrders, string(m))
+	n := w.rows.n
+	if n == 0 {
+		return
 	}
+	w.send(stmtOrders, string(m), int64(n))
+	w.flush(n)
 	for i := range events {
-		if o := events[i].event.Order; o != nil && o.Version > 1 {
-			w.order(&events[i])
+		if o := events[i].event.Order; o != nil && o.Version == 1 {
+			w.rows.next().text(string(o.ID)).doc(events[i].stops)
 		}
 	}
 	if w.rows.n > 0 {
-		w.send(stmtOrders, string(m))
+		w.send(stmtNewPlaces)
 	}
 	for i := range events {
 		if e := events[i].event; e.Order != nil && e.From == e.To {
@@ -78,18 +100,35 @@ func (w *writer) orders(m dispatch.MarketID, events []eventRow) {
 	if n := w.rows.n; n > 0 {
 		w.send(stmtPlaces, int64(n))
 	}
+	for i := range events {
+		if e := events[i].event; e.Order != nil && assigns(e) {
+			w.rows.next().text(string(e.Order.Driver))
+		}
+	}
+	if w.rows.n > 0 {
+		w.send(stmtCapacity)
+	}
 }
 
+// assigns tells whether an order's event may have given it to its driver. By any other, putOrders lets an order keep
+// its driver or lose it.
+func assigns(e *dispatch.Event) bool {
+	return e.Order.Driver != "" && !e.To.Closed() && (e.Type == reassigned || e.From != e.To && !e.From.Assigned())
+}
+
+// reassigned is the type of the event by which an order changes its driver for another.
+const reassigned dispatch.EventType = "order.reassigned"
+
 func (w *writer) order(row *eventRow) {
-	o := row.event.Order
+	e, o := row.event, row.event.Order
 	var closedAt time.Time
 	if o.State.Closed() {
-		closedAt = row.event.At
+		closedAt = e.At
 	}
-	w.rows.next().text(string(o.State)).int(o.Version).opt(string(o.Driver)).text(o.VehicleClass).
-		int(int64(o.NextStop)).when(o.PickupAt).when(o.PickupETA).when(o.DropoffETA).opt(o.CancelledBy).opt(o.Reason).
-		when(o.SearchSince).when(o.ChangedAt).doc(row.bars).int(int64(o.Priority)).when(closedAt).
-		text(string(o.ID)).text(string(o.Kind)).text(string(o.Rider)).when(o.RequestedAt)
+	w.rows.next().text(string(o.ID)).eventHead(row).text(string(e.From)).text(string(o.State)).
+		opt(string(o.Driver)).text(o.VehicleClass).int(int64(o.NextStop)).when(o.PickupAt).when(o.PickupETA).
+		when(o.DropoffETA).opt(o.CancelledBy).opt(o.Reason).when(o.SearchSince).when(o.ChangedAt).doc(row.bars).
+		int(int64(o.Priority)).when(closedAt).text(string(o.Kind)).text(string(o.Rider)).when(o.RequestedAt)
 }
 
 const selectOrders = `
