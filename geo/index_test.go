@@ -352,6 +352,16 @@ func TestIndex_Nearest(t *testing.T) {
 		}
 	})
 
+	t.Run("who_asks_for_any_number_gets_all", func(t *testing.T) {
+		x := NewIndex(9)
+		for i := range 100 {
+			put(x, fmt.Sprint(i), at(LatLng{1, float64(i) / 1000}, 0))
+		}
+		if got := x.Nearest(Query{At: LatLng{1, 1}, K: math.MaxInt}); len(got) != 100 {
+			t.Errorf("%d of 100", len(got))
+		}
+	})
+
 	t.Run("an_empty_index_and_what_is_no_place_give_nothing", func(t *testing.T) {
 		x := NewIndex(9)
 		if got := x.Nearest(Query{At: LatLng{1, 1}, K: 5}); len(got) != 0 {

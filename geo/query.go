@@ -1,6 +1,9 @@
 package geo
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Traits are what a search may choose a driver by (Index.Describe). What classes, states and tags mean is the caller's affair.
 type Traits struct {
@@ -94,6 +97,7 @@ func (x *Index) NearestInto(dst []Neighbor, q Query) []Neighbor {
 	if q.K <= 0 || q.At.Validate() != nil {
 		return dst
 	}
+	q.K = min(q.K, math.MaxInt/8) // a search computes with small multiples of it
 	s := x.searches.Get().(*search)
 	defer x.searches.Put(s)
 	for tries := 0; ; tries++ {
