@@ -59,7 +59,11 @@ type hint struct {
 
 // groupSize is how many cells are looked at together: so the processor waits for the memory of all at once, and not for one
 // after the other as it has to when each decides what comes next.
-const groupSize = 8
+const groupSize = 12
+
+// groupDrivers, times as many as are kept, are as many drivers as a group needs: a word more costs less than the records of
+// drivers that words of the next cell would have told to be too far.
+const groupDrivers = 3
 
 // lookAtGroup looks at the cells of the group and empties it; ok is false when one was changed meanwhile.
 func (s *search) lookAtGroup() (ok bool) {
@@ -239,7 +243,7 @@ func (s *search) consider(index uint32) (ok bool) {
 		if c.h = s.h(c.at.Lat, c.at.Lng); c.h > s.limit || len(s.q.Barred) > 0 && slices.Contains(s.q.Barred, c.who) {
 			return true
 		}
-		s.push(c)
+		s.push(&c)
 		return true
 	}
 	return false

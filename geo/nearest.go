@@ -65,7 +65,7 @@ func (s *search) lookAround() (complete, ok bool) {
 			return radius < inside, true
 		}
 		n, drivers := 0, 0
-		for n < len(steps) && n < groupSize && drivers < s.keep {
+		for n < len(steps) && n < groupSize && drivers < groupDrivers*s.keep {
 			u, v := cu+steps[n].u, cv+steps[n].v
 			n++
 			slot := &s.around[(u>>tileBits-u0)*aroundSide+(v>>tileBits-v0)]
@@ -108,7 +108,7 @@ type distant struct {
 // lookEverywhere takes the tiles of all faces, the nearest first, within the radius that was found so far.
 func (s *search) lookEverywhere() (ok bool) {
 	bounded := s.full
-	s.kept, s.full, s.queue = s.kept[:0], false, s.queue[:0]
+	s.kept, s.order, s.full, s.queue = s.kept[:0], s.order[:0], false, s.queue[:0]
 	for _, t := range *s.x.atlas.numbered.Load() {
 		if t == nil {
 			continue

@@ -48,8 +48,10 @@ type search struct {
 	vector           vector
 
 	keep int
-	// kept has the best so far: at most keep and in order while keep is at most inOrder, else perhaps more in any order.
+	// kept has the best so far, at most keep of them while that is at most inOrder, else perhaps more.
 	kept []candidate
+	// order is kept by h, while keep is at most inOrder.
+	order []ranked
 	// full tells that there may be candidates which were not kept.
 	full bool
 	// limit: what has a greater h is not looked at.
@@ -139,7 +141,7 @@ func (s *search) begin(exact bool) {
 	}
 	const rad = math.Pi / 180
 	s.w0, s.w1, s.w2 = s.origin.cos*s.origin.cos, -s.origin.cos*s.origin.sin*rad, -s.origin.cos*s.origin.cos/2*rad*rad
-	s.kept, s.full = s.kept[:0], false
+	s.kept, s.order, s.full = s.kept[:0], s.order[:0], false
 	s.limit, s.radius = math.Inf(1), math.Inf(1)
 	if s.q.Within > 0 {
 		s.bound(s.within())
@@ -229,28 +231,34 @@ func (s *search) before(a, b *candidate) bool {
 const inOrder = 64
 
 // push keeps a candidate, in place of the worst when there are enough.
-func (s *search) push(c candidate) {
+func (s *search) push(c *candidate) {
 	if s.keep > inOrder {
-		if s.kept = append(s.kept, c); len(s.kept) >= 2*s.keep {
+		if s.kept = append(s.kept, *c); len(s.kept) >= 2*s.keep {
 			s.trim()
 		}
 		return
 	}
-	n := len(s.kept)
-	if n < s.keep {
-		s.kept = append(s.kept, c)
-	} else if n--; !s.before(&c, &s.kept[n]) {
-		return
-	}
-	i := n
-	for i > 0 && s.before(&c, &s.kept[i-1]) {
+	i, at := len(s.order), len(s.kept)
+	if at < s.keep {
+		s.kept = append(s.kept, *c)
+		s.order = append(s.order, ranked{})
+	} else {
 		i--
+		if at = s.order[i].at; !s.before(c, &s.kept[at]) {
+			return
+		}
+		s.kept[at] = *c
 	}
-	copy(s.kept[i+1:], s.kept[i:n])
-	s.kept[i] = c
+	for ; i > 0; i-- {
+		if next := s.order[i-1]; c.h > next.by || c.h == next.by && !s.before(c, &s.kept[next.at]) {
+			break
+		}
+		s.order[i] = s.order[i-1]
+	}
+	s.order[i] = ranked{c.h, at}
 	if len(s.kept) == s.keep {
 		s.full = true
-		s.bound(s.kept[n].h)
+		s.bound(s.order[s.keep-1].by)
 	}
 }
 
@@ -281,32 +289,35 @@ func (s *search) finish(dst []Neighbor) (out []Neighbor, settled bool) {
 		if n < s.q.K {
 			return dst, false
 		}
-		if t := degrees(s.ranks[s.q.K-1].distance); t*t*(1+epsilon)*(1+slackPart) >= s.kept[s.keep-1].h {
+		if t := degrees(Meters(s.ranks[s.q.K-1].by)); t*t*(1+epsilon)*(1+slackPart) >= s.limit {
 			return dst, false
 		}
 	}
 	for _, r := range s.ranks[:min(len(s.ranks), s.q.K)] {
 		c := &s.kept[r.at]
-		dst = append(dst, Neighbor{Handle: c.who, LatLng: c.at, At: time.Unix(0, c.ns).UTC(), Distance: r.distance})
+		dst = append(dst, Neighbor{Handle: c.who, LatLng: c.at, At: time.Unix(0, c.ns).UTC(), Distance: Meters(r.by)})
 	}
 	return dst, true
 }
 
-// ranked is a candidate by its place in kept.
+// ranked is a candidate by its place in kept, with what it is ranked by: its h, or at last its distance in metres.
 type ranked struct {
-	distance Meters
-	at       int
+	by float64
+	at int
 }
 
 // rank gives the candidates their distances and puts those that are near enough in order; they nearly are.
 func (s *search) rank() {
 	s.ranks = s.ranks[:0]
 	for i := range s.kept {
+		if len(s.order) > 0 {
+			i = s.order[i].at
+		}
 		d := s.origin.distance(s.kept[i].at)
 		if s.q.Within > 0 && d > s.q.Within {
 			continue
 		}
-		r := ranked{d, i}
+		r := ranked{float64(d), i}
 		j := len(s.ranks)
 		s.ranks = append(s.ranks, r)
 		for ; j > 0 && s.ahead(r, s.ranks[j-1]); j-- {
@@ -319,8 +330,8 @@ func (s *search) rank() {
 // ahead is the order of neighbours: nearest first, ties by id. Who has left meanwhile has no id, and comes first: it was
 // there when it was found.
 func (s *search) ahead(a, b ranked) bool {
-	if a.distance != b.distance {
-		return a.distance < b.distance
+	if a.by != b.by {
+		return a.by < b.by
 	}
 	left, _ := s.x.roster.id(s.kept[a.at].who)
 	right, _ := s.x.roster.id(s.kept[b.at].who)
