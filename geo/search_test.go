@@ -135,6 +135,42 @@ func TestIndex_concurrency_in_a_cell(t *testing.T) {
 	}
 }
 
+// A fix that comes while its word moves is written where the word is then, not where it was.
+func TestIndex_concurrency_of_a_word_that_moves(t *testing.T) {
+	x := NewIndex(9)
+	place := cellCenter(x, LatLng{37.7749, -122.4194})
+	h := put(x, "a", at(place, 0))
+	in := x.spotAt(nil, place)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for s := 1; !stop.Load(); s++ {
+			x.Update(h, at(toward(place, 20, float64(s)), s))
+		}
+	})
+	r := x.roster.of(h)
+	moves := 500_000 // the moments that they may meet in are nanoseconds
+	if raceDetector {
+		moves = 10_000
+	}
+	for range moves * soak(t) {
+		in.head().lock()
+		x.shiftLocked(in, minClass+1)
+		x.shiftLocked(in, minClass)
+		in.head().unlock()
+		r.lock(h) // no fix is on its way then
+		f, _ := r.fix()
+		got, want := uint32(x.arena.word(r.word.Load()).Load()), in.tile.word(f.LatLng, x.lattice.perLat)
+		r.unlock()
+		if got != want {
+			t.Errorf("the word tells %x, the fix %x", got, want)
+			break
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+}
+
 func cellCenter(x *Index, p LatLng) LatLng {
 	n := x.spotAt(nil, p).name()
 	return x.lattice.faces[n.face].place(float64(n.u), float64(n.v)).place()
