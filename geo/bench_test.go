@@ -181,7 +181,10 @@ func newPeer(kind string, n int) peer {
 	large := n > 500_000
 	switch kind {
 	case "hexfleet":
-		return newOurs(n, 10)
+		if large {
+			return newOurs(n, 10)
+		}
+		return newOurs(n, 9)
 	case "rtree":
 		return &rtreePeer{}
 	case "geohash":

@@ -39,8 +39,8 @@ type Index struct {
 }
 
 // NewIndex makes an empty index over cells of an H3 resolution, 0 to 15; any other is a defect and panics.
-// Cells should hold a few drivers where they crowd: 9 (edge 200 m) for thousands in a city, 10 (76 m) for more
-// (docs/bench/index.md).
+// Cells should hold some ten drivers where they crowd: 9 (edge 200 m) for up to some 100,000 in a city, 10 (76 m) for a
+// million (docs/bench/index.md).
 func NewIndex(resolution int) *Index {
 	if resolution < 0 || resolution > maxResolution {
 		panic(fmt.Sprintf("geo: index of resolution %d", resolution))
