@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -9,36 +11,12 @@ import (
 	"testing"
 
 	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/store"
 	"github.com/hexfleet/hexfleet/store/storetest"
 )
 
-// BenchmarkJournalCommit commits groups of transitions (event, order and key of each); ns/op is a group's.
-func BenchmarkJournalCommit(b *testing.B) {
-	for _, n := range []int{1, 10, 100, 200} {
-		b.Run(fmt.Sprintf("transitions=%d", n), func(b *testing.B) {
-			j := openAt(b, b.TempDir(), nil)
-			defer j.Close()
-			book := storetest.NewBook(b, j, "sf")
-			b.ReportAllocs()
-			made := 0
-			for b.Loop() {
-				b.StopTimer()
-				for range n {
-					if id := orderID(made / 2); made%2 == 0 {
-						book.Create(id, "r1")
-					} else {
-						book.Move(id, dispatch.StateOffered, nil)
-					}
-					o := book.Order(orderID(made / 2))
-					book.Answer("r1", fmt.Sprint("k", made), "", &o)
-					made++
-				}
-				b.StartTimer()
-				book.Commit()
-			}
-			b.ReportMetric(float64(made)/b.Elapsed().Seconds(), "transitions/s")
-		})
-	}
+func BenchmarkJournal(b *testing.B) {
+	storetest.Bench(b, func(b *testing.B) store.Journal { return openAt(b, b.TempDir(), nil) })
 }
 
 // BenchmarkJournalClaim has many drivers come on duty at once; ns/op is a driver's share.
@@ -85,39 +63,70 @@ func BenchmarkJournalRead(b *testing.B) {
 	}
 }
 
-// BenchmarkBareCommit is the floor under BenchmarkJournalCommit on the same disk: as many rows (event, order, key
-// of each transition) of the same size, in one table without an index, a law or a document to encode.
-func BenchmarkBareCommit(b *testing.B) {
-	for _, n := range []int{1, 10, 100, 200} {
-		b.Run(fmt.Sprintf("transitions=%d", n), func(b *testing.B) {
-			db, err := connect(b.Context(), filepath.Join(b.TempDir(), FileName), writerPragmas(), 1)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer db.Close()
-			run(b, db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, doc TEXT)")
-			insert, err := db.Prepare("INSERT INTO rows (doc) VALUES (?)")
-			if err != nil {
-				b.Fatal(err)
-			}
-			doc := strings.Repeat("x", 300) // a row of an event or an order, without its indexes
-			made := 0
-			for b.Loop() {
-				tx, err := db.Begin()
+// bareTables hold the rows of transitions and nothing else: no law, no index but the keys'.
+const bareTables = `
+CREATE TABLE orders (id TEXT PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE events (id TEXT, version INTEGER, state TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (id, version));
+CREATE TABLE answers (sub TEXT, key TEXT, doc TEXT NOT NULL, PRIMARY KEY (sub, key)) WITHOUT ROWID;`
+
+// BenchmarkBare is what SQLite and its driver do with as many rows of the same size by themselves: an order's new
+// version and its event, by group; with the answer (full) the rows are those of a lone caller's whole transition.
+func BenchmarkBare(b *testing.B) {
+	for _, full := range []bool{false, true} {
+		for _, n := range []int{1, 100} {
+			b.Run(fmt.Sprintf("full=%v/group=%d", full, n), func(b *testing.B) {
+				db, err := connect(b.Context(), filepath.Join(b.TempDir(), FileName), writerPragmas(), 1)
 				if err != nil {
 					b.Fatal(err)
 				}
-				for range 3 * n {
-					if _, err := tx.Stmt(insert).Exec(doc); err != nil {
-						b.Fatal(err)
+				defer db.Close()
+				run(b, db, bareTables)
+				w := bareWriter(b, db, full)
+				groups := 0
+				storetest.Callers(b, 1, func(int) func() error {
+					return func() error {
+						groups++
+						return w(groups-1, n)
 					}
+				}, func(context.Context) {})
+				b.ReportMetric(float64(groups*n)/b.Elapsed().Seconds(), "transitions/s")
+			})
+		}
+	}
+}
+
+// bareWriter gives what commits the group-th n transitions: steps of n orders side by side, six of each.
+func bareWriter(b *testing.B, db *sql.DB, full bool) func(group, n int) error {
+	b.Helper()
+	var stmts []*sql.Stmt
+	for _, text := range []string{
+		`INSERT INTO orders VALUES (?1, ?2, 'searching', ?3) ON CONFLICT (id) DO UPDATE SET version = ?2, doc = ?3`,
+		`INSERT INTO events VALUES (?1, ?2, 'searching', ?3)`,
+		`INSERT INTO answers VALUES ('rider-000000-000', ?1 || ?2, substr(?3, 1, 80))`,
+	} {
+		stmt, err := db.PrepareContext(b.Context(), text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		stmts = append(stmts, stmt)
+	}
+	if !full {
+		stmts = stmts[:2]
+	}
+	doc := strings.Repeat("x", 350)
+	return func(group, n int) error {
+		tx, err := db.BeginTx(b.Context(), nil)
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			id, version := fmt.Sprintf("019e7f71-6b40-7b8b-b578-%012d", group/6*n+i), group%6+1
+			for _, stmt := range stmts {
+				if _, err := tx.Stmt(stmt).Exec(id, version, doc); err != nil {
+					return err
 				}
-				if err := tx.Commit(); err != nil {
-					b.Fatal(err)
-				}
-				made += n
 			}
-			b.ReportMetric(float64(made)/b.Elapsed().Seconds(), "transitions/s")
-		})
+		}
+		return tx.Commit()
 	}
 }
