@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -24,12 +23,8 @@ func durable(b *testing.B) *pgtest.Server {
 
 func BenchmarkJournal(b *testing.B) {
 	server := durable(b)
-	// A benchmark is to tell how long it took, not to fail on a machine that has other work.
-	patient := Bounds{
-		Connect: time.Minute, Acquire: time.Minute, Read: time.Minute, List: time.Minute, Write: time.Minute, Lock: time.Minute,
-	}
 	storetest.Bench(b, func(b *testing.B) store.Journal {
-		j, err := Open(b.Context(), Config{URL: server.Database(b), Bounds: patient})
+		j, err := Open(b.Context(), Config{URL: server.Database(b), Bounds: patient()})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/store"
@@ -19,9 +20,22 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// patient are bounds for tests and benchmarks that are not about them: those are to tell what is right, or how long it
+// took, and not to fail on a machine that has other work.
+func patient() Bounds {
+	return Bounds{
+		Connect: time.Minute, Acquire: time.Minute, Read: time.Minute, List: time.Minute, Write: time.Minute, Lock: time.Minute,
+	}
+}
+
 func openAt(t testing.TB, url string, wall dispatch.Clock) *Journal {
 	t.Helper()
-	j, err := Open(t.Context(), Config{URL: url, Wall: wall})
+	return openBounded(t, url, wall, Bounds{})
+}
+
+func openBounded(t testing.TB, url string, wall dispatch.Clock, bounds Bounds) *Journal {
+	t.Helper()
+	j, err := Open(t.Context(), Config{URL: url, Wall: wall, Bounds: bounds})
 	if err != nil {
 		t.Fatalf("open %s: %v", url, err)
 	}
@@ -40,7 +54,7 @@ func backend() storetest.Backend {
 			if known[name] == "" {
 				known[name] = place(t)
 			}
-			return openAt(t, known[name], wall)
+			return openBounded(t, known[name], wall, patient())
 		},
 	}
 }
