@@ -23,13 +23,25 @@ const (
 	maxLeases = 1
 )
 
-// inspect proves that the database can keep a journal, and gives how commits are to wait for the disk.
+// inspect proves that the database can keep a journal, brings its tables up to date, and gives how commits are to wait
+// for the disk.
 func inspect(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logger) (durable string, err error) {
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	if durable, err = settings(ctx, conn, log); err != nil {
+		return "", err
+	}
+	if ready, err := current(ctx, conn); err != nil || ready {
+		return durable, err
+	}
+	return durable, migrate(ctx, cfg, log)
+}
+
+// settings judges those of the database, and gives how commits are to wait for the disk.
+func settings(ctx context.Context, conn *pgx.Conn, log *slog.Logger) (durable string, err error) {
 	var version, encoding, fsync, pages string
 	var standby bool
 	err = conn.QueryRow(ctx, `

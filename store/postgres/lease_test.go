@@ -80,6 +80,7 @@ func TestLead_Held_until_the_leader_closes(t *testing.T) {
 }
 
 func TestLead_Held_as_long_as_the_leader_renews_and_no_longer(t *testing.T) {
+	t.Parallel() // it mostly waits
 	first, second := two(t)
 	book := storetest.NewBook(t, first, "sf")
 	for began := time.Now(); time.Since(began) < dispatch.LeaseFor+500*time.Millisecond; time.Sleep(100 * time.Millisecond) {
@@ -99,6 +100,7 @@ func TestLead_Held_as_long_as_the_leader_renews_and_no_longer(t *testing.T) {
 
 // A leader that stopped in the middle of a commit holds the market's row; who takes the market ends its session.
 func TestLead_Ends_the_sessions_of_a_leader_that_is_lost(t *testing.T) {
+	t.Parallel() // it mostly waits
 	first, second := two(t)
 	storetest.NewBook(t, first, "sf")
 	err := first.write(t.Context(), first.writes, time.Hour, func(ctx context.Context, conn *pgxpool.Conn) error {

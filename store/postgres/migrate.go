@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -88,4 +89,31 @@ func migrate(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logger) (err er
 		log.InfoContext(ctx, "database migrated", "schema", step.Version, "step", step.Name)
 	}
 	return err
+}
+
+// current tells whether every step that this program knows has been made, and no other. It is asked first, on a
+// connection that is there anyway: most openings have nothing to migrate.
+func current(ctx context.Context, q querier) (bool, error) {
+	var made bool
+	if err := q.QueryRow(ctx, `SELECT to_regclass('goose_db_version') IS NOT NULL`).Scan(&made); err != nil || !made {
+		return false, err
+	}
+	have, err := all(ctx, q, func(row scanner) (version int64, err error) { return version, row.Scan(&version) },
+		`SELECT version_id FROM goose_db_version WHERE is_applied AND version_id > 0 ORDER BY version_id`)
+	if err != nil {
+		return false, err
+	}
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return false, err
+	}
+	var want []int64
+	for _, f := range files { // by name, which is by number
+		version, err := goose.NumericComponent(f.Name())
+		if err != nil {
+			return false, err
+		}
+		want = append(want, version)
+	}
+	return slices.Equal(have, want), nil
 }

@@ -64,6 +64,7 @@ func TestOpen_Server_that_is_not_there(t *testing.T) {
 }
 
 func TestOpen_Password_that_is_wrong(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := pgtest.Start(t, pgtest.Options{NoSync: true, Password: "right"})
 	url := s.Database(t)
 	j, err := Open(t.Context(), Config{URL: url})
@@ -98,6 +99,7 @@ func TestOpen_Newer_schema(t *testing.T) {
 }
 
 func TestOpen_User_without_rights(t *testing.T) {
+	t.Parallel() // it mostly waits
 	url := cluster.Server(t).Database(t)
 	run(t, url, "DROP ROLE IF EXISTS guest", "CREATE ROLE guest LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 	wantOpenError(t, strings.Replace(url, pgtest.User+"@", "guest@", 1), ErrSettings, "guest", "owner")

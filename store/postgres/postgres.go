@@ -94,9 +94,6 @@ func (j *Journal) open(ctx context.Context, base *pgxpool.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := migrate(ctx, base.ConnConfig, j.log); err != nil {
-		return err
-	}
 	for _, p := range []struct {
 		pool **pgxpool.Pool
 		cfg  *pgxpool.Config
