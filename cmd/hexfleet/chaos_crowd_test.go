@@ -268,13 +268,14 @@ func (c *crowd) request(role dispatch.Role, sub, path, body string) (status int,
 	key := uuid.NewString()
 	c.asked(1)
 	defer c.asked(-1)
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		status, raw, err := c.once(context.Background(), role, sub, path, body, key)
 		if err != nil {
 			continue
 		}
 		if status == http.StatusServiceUnavailable {
 			c.comeAgain()
+			time.Sleep(50 * time.Millisecond)
 			continue
 		}
 		var refused struct{ Code string }

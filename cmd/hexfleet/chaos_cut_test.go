@@ -57,6 +57,9 @@ func TestChaos_CutAcknowledgements(t *testing.T) {
 			told = n
 			t.Logf("%d acknowledgements of commits cut after %v", n*1000, time.Since(began).Round(time.Second))
 		}
+		if proxy.commits.Load() == 0 && c.recent(0) > 200 {
+			t.Fatalf("of all that was acknowledged the proxy saw no commit: does its fence call %s no more?", fenceCall)
+		}
 		if time.Now().After(deadline) || v.ended() {
 			t.Fatalf("%d of %d acknowledgements were cut\n%s", proxy.cuts.Load(), wanted, v.logs)
 		}

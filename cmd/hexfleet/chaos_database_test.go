@@ -21,7 +21,7 @@ func TestChaos_DatabaseKilled(t *testing.T) {
 	c := newCrowd(t, v)
 	c.come(rng)
 	defer c.close()
-	inFlight, n := 0, times(3, 40)
+	inFlight, n := 0, times(2, 40)
 	for range n {
 		c.answered()
 		time.Sleep(time.Duration(100+rng.IntN(400)) * time.Millisecond)

@@ -15,7 +15,7 @@ import (
 // cutter stands between a server and its Postgres and can tell a commit's answer: when the database has committed a
 // batch it may hang up on both sides instead of passing that on. It knows of the protocol what that takes
 // (postgresql.org/docs/current/protocol-message-formats.html), and of the journal that the statement which fences a
-// batch calls journal_fence.
+// batch names journal_fenced.
 type cutter struct {
 	listener net.Listener
 	upstream string
@@ -27,7 +27,7 @@ type cutter struct {
 }
 
 // fenceCall is in the text of the statement that makes a transaction a batch's.
-const fenceCall = "journal_fence("
+const fenceCall = "journal_fenced("
 
 func startCutter(t *testing.T, upstream string, cut func() bool) *cutter {
 	t.Helper()
