@@ -105,13 +105,19 @@ func TestJournal_Away(t *testing.T) {
 				}
 			}
 			fault.back(s, t)
+			if fault.away == nil { // nobody has noticed yet: the first read does, and asks again
+				if _, err := j.Order(t.Context(), "o1"); err != nil {
+					t.Errorf("the first read: %v", err)
+				}
+			}
 			wantWhole(t, j, b)
 		})
 	}
-	// A commit in flight when the database stops answering ends as soon as that is known, however long it may take,
-	// and its session with it.
+	// What is in flight when the database is found away ends then, however long it may take, its session with it; and
+	// nothing more begins.
 	t.Run("paused_in_a_commit", func(t *testing.T) {
-		j, err := Open(t.Context(), Config{URL: s.DatabaseForGood(t), Bounds: Bounds{Write: time.Hour}})
+		patient := Bounds{Write: time.Hour, Read: time.Hour, Acquire: time.Hour}
+		j, err := Open(t.Context(), Config{URL: s.DatabaseForGood(t), Bounds: patient})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,8 +127,12 @@ func TestJournal_Away(t *testing.T) {
 		b.Commit()
 		b.Create("o2", "r1")
 		s.Pause(t)
+		j.health.doubt() // as a read that is less patient does
 		if err := j.Commit(t.Context(), b.Batch()); err == nil || errors.Is(err, dispatch.ErrRefused) {
 			t.Errorf("commit gave %v, want an ambiguous error", err)
+		}
+		if _, err := j.Order(t.Context(), "o1"); dispatch.CodeOf(err) != dispatch.CodeUnavailable {
+			t.Errorf("order gave %v, want unavailable", err)
 		}
 		s.Resume(t)
 		wantWhole(t, j, b)

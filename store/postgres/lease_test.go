@@ -1,14 +1,13 @@
 package postgres
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/store/storetest"
@@ -98,31 +97,53 @@ func TestLead_Held_as_long_as_the_leader_renews_and_no_longer(t *testing.T) {
 	wantHeld(t, first, "sf")
 }
 
-// A leader that stopped in the middle of a commit holds the market's row; who takes the market ends its session.
+// A leader that stopped in the middle of a commit holds the market's row for as long as it stands still; who takes the
+// market ends its session.
 func TestLead_Ends_the_sessions_of_a_leader_that_is_lost(t *testing.T) {
 	t.Parallel() // it mostly waits
 	first, second := two(t)
 	storetest.NewBook(t, first, "sf")
-	err := first.write(t.Context(), first.writes, time.Hour, func(ctx context.Context, conn *pgxpool.Conn) error {
-		tx, err := conn.Begin(ctx)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `UPDATE markets SET batch = batch + 1`); err != nil {
-			return err
-		}
-		soon(t, "taken over", func() error {
-			_, err := second.Lead(ctx, "sf")
-			return err
-		})
-		return tx.Commit(ctx)
+	cfg, err := pgx.ParseConfig(first.writes.Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.RuntimeParams["application_name"] = application(first.node) // a session of it, but for the bounds
+	conn, err := pgx.ConnectConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `UPDATE markets SET batch = batch + 1`); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "taken over", func() error {
+		_, err := second.Lead(t.Context(), "sf")
+		return err
 	})
-	if err == nil {
+	if err := tx.Commit(t.Context()); err == nil {
 		t.Error("the lost leader's transaction went through")
 	}
 	if lease, err := second.Lead(t.Context(), "sf"); err != nil || lease.Batch != 0 || lease.Epoch != 3 {
 		t.Errorf("lease %+v, %v", lease, err)
 	}
+}
+
+// untilBlocked returns once a session waits for another.
+func untilBlocked(t *testing.T, j *Journal) {
+	t.Helper()
+	soon(t, "waiting", func() error {
+		var n int
+		err := j.reads.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (
+			SELECT pid FROM pg_stat_activity WHERE datname = current_database())`).Scan(&n)
+		if err == nil && n == 0 {
+			err = errors.New("nobody waits")
+		}
+		return err
+	})
 }
 
 // Lead waits for a commit in flight: what it tells of the market cannot change after.
@@ -151,14 +172,7 @@ func TestLead_Waits_for_a_commit_in_flight(t *testing.T) {
 		}
 		leases <- lease
 	})
-	soon(t, "waiting", func() error {
-		var n int
-		err := j.reads.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted`).Scan(&n)
-		if err == nil && n == 0 {
-			err = errors.New("nobody waits")
-		}
-		return err
-	})
+	untilBlocked(t, j)
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +240,7 @@ func TestSetAnchor_Keeps_the_scale_while_another_node_lives(t *testing.T) {
 	}
 }
 
-// Claims of one driver by several nodes: the rows of the database are what makes them one.
+// Claims of one driver by several nodes: its row in the database is what makes them one.
 func TestClaim_Nodes_race_and_one_market_wins(t *testing.T) {
 	first, second := two(t)
 	for round := range 50 {
@@ -254,6 +268,35 @@ func TestClaim_Nodes_race_and_one_market_wins(t *testing.T) {
 	}
 }
 
+func TestClaim_Waits_for_another_and_sees_it(t *testing.T) {
+	url := place(t)
+	j := openAt(t, url, nil)
+	run(t, url, `INSERT INTO drivers (id) VALUES ('d1')`)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `UPDATE drivers SET claim_market = 'la', claimed_at = $1`, time.Now().UnixMicro()); err != nil {
+		t.Fatal(err)
+	}
+	var claim dispatch.Claim
+	var claiming sync.WaitGroup
+	claiming.Go(func() { claim, err = j.Claim(t.Context(), "d1", "sf") })
+	untilBlocked(t, j)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	claiming.Wait()
+	if err != nil || claim.Held != "la" {
+		t.Errorf("claim gave %+v, %v, want it held by la", claim, err)
+	}
+}
+
 // Two markets on two nodes give one driver an order each: its capacity is counted over both.
 func TestCommit_Nodes_race_for_a_driver_and_one_gets_it(t *testing.T) {
 	first, second := two(t)
@@ -272,5 +315,46 @@ func TestCommit_Nodes_race_for_a_driver_and_one_gets_it(t *testing.T) {
 		if (errs[0] == nil) == (errs[1] == nil) || !errors.Is(errors.Join(errs...), dispatch.ErrRefused) {
 			t.Fatalf("round %d: %v and %v", round, errs[0], errs[1])
 		}
+	}
+}
+
+// A market counts a driver's orders only when those who count for the same driver elsewhere are done.
+func TestCommit_Capacity_waits_for_another_market(t *testing.T) {
+	url := place(t)
+	j, err := Open(t.Context(), Config{URL: url, Bounds: Bounds{Lock: time.Minute, Write: time.Minute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	here, there := storetest.NewBook(t, j, "sf"), storetest.NewBook(t, j, "la")
+	here.Create("o1", "r1")
+	here.Commit()
+	there.Create("o2", "r2")
+	there.Commit()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tx.Exec(t.Context(), `SELECT set_config('hexfleet.commit', 'on', true);
+		UPDATE orders SET version = 2, state = 'en_route_to_pickup', driver_id = 'd1' WHERE id = 'o2';
+		SELECT journal_capacity(ARRAY['d1'])`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here.Move("o1", dispatch.StateEnRouteToPickup, storetest.With("d1"))
+	var committing sync.WaitGroup
+	committing.Go(func() { err = here.TryCommit() })
+	untilBlocked(t, j)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	committing.Wait()
+	if !errors.Is(err, dispatch.ErrRefused) {
+		t.Errorf("commit gave %v, want %v", err, dispatch.ErrRefused)
 	}
 }
