@@ -9,6 +9,8 @@ type Listener struct {
 	Notice func(*Notice)
 	// Position tells where the driver of an order is; losable.
 	Position func(*Position)
+	// Nudge tells an order as it stands to its driver once more, to have it look; losable.
+	Nudge func(*Order)
 	// Published tells, each second, the seq up to which a market's events have been published, so that a
 	// lost last event is a hole too.
 	Published func(m MarketID, seq int64)

@@ -45,6 +45,7 @@ func (h *hub) start(ctx context.Context) error {
 	stop, err := h.cfg.Feed.Subscribe(dispatch.Listener{
 		Event:     func(e *dispatch.Event) { h.lane(e.Market).push(e) },
 		Notice:    h.notice,
+		Nudge:     h.nudge,
 		Position:  h.position,
 		Published: func(m dispatch.MarketID, seq int64) { h.lane(m).published(seq) },
 	})
@@ -145,6 +146,13 @@ func tell(e *dispatch.Event) (told, error) {
 func (h *hub) notice(n *dispatch.Notice) {
 	if s := h.dir.driver(n.Offer.Driver); s != nil {
 		s.notice(n)
+	}
+}
+
+// nudge tells a driver again how an order of its own stands.
+func (h *hub) nudge(o *dispatch.Order) {
+	if s := h.dir.driver(o.Driver); s != nil {
+		s.nudge(o)
 	}
 }
 

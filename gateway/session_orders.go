@@ -82,6 +82,18 @@ func (s *session) position(p *dispatch.Position, frame []byte) {
 	s.sock.out.spare(frame)
 }
 
+// nudge sends the driver an order again as the present state. Only as it was last told: any other version comes, or
+// came, as its event.
+func (s *session) nudge(o *dispatch.Order) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.delivery.tracks[o.ID]
+	if s.over || t == nil || t.busy != nil || !t.party || t.last != o.Version {
+		return
+	}
+	s.put(wire.TypeOrder, s.encode(wire.OrderUpdate{Type: wire.TypeOrder, Order: wire.OrderFrom(o)}))
+}
+
 // acquire makes the caller the holder of an order's track: live events of it wait until settle. false when
 // ctx ended first.
 func (s *session) acquire(ctx context.Context, id dispatch.OrderID) (t *track, fresh, ok bool) {

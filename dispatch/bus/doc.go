@@ -1,10 +1,10 @@
 // Package bus carries what markets publish: committed events, from the history to JetStream and to every
-// listener, and the losable notices and positions beside them. It holds the NATS server that runs inside
+// listener, and the losable notices, nudges and positions beside them. It holds the NATS server that runs inside
 // the process, the connection, the subjects, the envelopes and the relay.
 //
 //	history ─Relay─▶ hexfleet.v1.event.<market>.<order|driver>.<id> ─▶ stream HEXFLEET_EVENTS
 //	                                                               └▶ Subscribe ─▶ dispatch.Listener
-//	leader ─Conn.Notice, Conn.Position─▶ core NATS ─────────────────▶ Subscribe ─▶ dispatch.Listener
+//	leader ─Conn.Notice, Nudge, Position─▶ core NATS ───────────────▶ Subscribe ─▶ dispatch.Listener
 //
 // The bus decides nothing and acknowledges nothing to a client: JetStream acknowledges before it syncs, so
 // the history in the store is the truth and the bus only distributes. Not promised: that a listener is

@@ -50,6 +50,15 @@ func (c *Conn) Notice(n *dispatch.Notice) error {
 	return c.publish(NoticeSubject(n.Offer.Market, n.Offer.Driver), b)
 }
 
+// Nudge tells an order's driver how it stands. Fire and forget, as Notice.
+func (c *Conn) Nudge(o *dispatch.Order) error {
+	b, err := json.Marshal(recordOrder(o))
+	if err != nil {
+		return fmt.Errorf("encode order %s: %w", o.ID, err)
+	}
+	return c.publish(NudgeSubject(o.Market, o.Driver), b)
+}
+
 // Position tells where the driver of an order is. Fire and forget, as Notice.
 func (c *Conn) Position(p *dispatch.Position) error {
 	b, err := json.Marshal(positionRecord{
@@ -88,6 +97,14 @@ func decodeNotice(b []byte) (*dispatch.Notice, error) {
 		return nil, fmt.Errorf("decode notice: %w", err)
 	}
 	return &dispatch.Notice{Offer: r.Offer.offer(), Order: r.Order.order()}, nil
+}
+
+func decodeNudge(b []byte) (*dispatch.Order, error) {
+	var r orderRecord
+	if err := json.Unmarshal(b, &r); err != nil {
+		return nil, fmt.Errorf("decode nudge: %w", err)
+	}
+	return r.order(), nil
 }
 
 func decodePosition(b []byte) (*dispatch.Position, error) {

@@ -12,12 +12,14 @@ import (
 //
 //	hexfleet.v1.event.<market>.<order|driver>.<id>   CloudEvents 1.0, kept by JetStream
 //	hexfleet.v1.notice.<market>.<driver>             an offer made or ended, for its driver
+//	hexfleet.v1.nudge.<market>.<driver>              an order as it stands, once more for its driver
 //	hexfleet.v1.position.<market>.<order>            where the driver of an order is
 //	hexfleet.v1.published.<market>                   up to which seq events have been published
 //	hexfleet.v1.supply.<market>                      drivers and orders by cell, each few seconds
 const (
 	eventRoot     = "hexfleet.v1.event."
 	noticeRoot    = "hexfleet.v1.notice."
+	nudgeRoot     = "hexfleet.v1.nudge."
 	positionRoot  = "hexfleet.v1.position."
 	publishedRoot = "hexfleet.v1.published."
 	supplyRoot    = "hexfleet.v1.supply."
@@ -45,6 +47,11 @@ func driverSubject(m dispatch.MarketID, d dispatch.DriverID) string {
 // NoticeSubject is where a driver's notices are published.
 func NoticeSubject(m dispatch.MarketID, d dispatch.DriverID) string {
 	return noticeRoot + token(string(m)) + "." + token(string(d))
+}
+
+// NudgeSubject is where a driver is told again of an order of its own.
+func NudgeSubject(m dispatch.MarketID, d dispatch.DriverID) string {
+	return nudgeRoot + token(string(m)) + "." + token(string(d))
 }
 
 // PositionSubject is where the positions of an order's driver are published.

@@ -16,6 +16,7 @@ func TestSubjects(t *testing.T) {
 		{EventSubject(order), "hexfleet.v1.event.sf.order.a=2Eb"},
 		{EventSubject(duty), "hexfleet.v1.event.sf=2Enorth.driver.fleet:7_x-1"},
 		{NoticeSubject("sf", "d1"), "hexfleet.v1.notice.sf.d1"},
+		{NudgeSubject("sf", "d.1"), "hexfleet.v1.nudge.sf.d=2E1"},
 		{PositionSubject("sf", "o.1"), "hexfleet.v1.position.sf.o=2E1"},
 		{PublishedSubject("sf"), "hexfleet.v1.published.sf"},
 		{SupplySubject("sf.x"), "hexfleet.v1.supply.sf=2Ex"},

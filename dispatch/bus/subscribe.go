@@ -38,7 +38,7 @@ type subscription struct {
 
 // Subscribe calls l for every market until stop, which waits for a call under way and must not be called
 // from within one. Functions of l that are nil are not called. Events and published seqs come in the order
-// of publication; so do notices, and positions, among themselves. A message that cannot be decoded is logged
+// of publication; so do notices and nudges, and positions, among themselves. A message that cannot be decoded is logged
 // and left out.
 func (c *Conn) Subscribe(l dispatch.Listener) (stop func(), err error) {
 	s := &subscription{conn: c, listener: l, quit: make(chan struct{})}
@@ -54,6 +54,7 @@ func (c *Conn) Subscribe(l dispatch.Listener) (stop func(), err error) {
 		{l.Event != nil, eventRoot + ">", facts},
 		{l.Published != nil, publishedRoot + "*", facts},
 		{l.Notice != nil, noticeRoot + ">", notices},
+		{l.Nudge != nil, nudgeRoot + ">", notices},
 		{l.Position != nil, positionRoot + ">", hints},
 	} {
 		if !family.wanted {
@@ -127,6 +128,12 @@ func (s *subscription) tell(m *nats.Msg) error {
 			return err
 		}
 		s.call(func() { s.listener.Notice(n) })
+	case strings.HasPrefix(m.Subject, nudgeRoot):
+		o, err := decodeNudge(m.Data)
+		if err != nil {
+			return err
+		}
+		s.call(func() { s.listener.Nudge(o) })
 	case strings.HasPrefix(m.Subject, positionRoot):
 		p, err := decodePosition(m.Data)
 		if err != nil {

@@ -45,6 +45,22 @@ func TestConn_Subscribe(t *testing.T) {
 			t.Errorf("sent (-), got (+):\n%s", diff)
 		}
 	})
+	t.Run("a_nudge_arrives_at_its_listener", func(t *testing.T) {
+		server := startServer(t, t.TempDir())
+		nudges := make(chan *dispatch.Order, 1)
+		stop, err := connect(t, server).Subscribe(dispatch.Listener{Nudge: func(o *dispatch.Order) { nudges <- o }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stop()
+		notices, _ := hints()
+		if err := connect(t, server).Nudge(notices[0].Order); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(notices[0].Order, receive(t, "the nudge", nudges)); diff != "" {
+			t.Errorf("sent (-), got (+):\n%s", diff)
+		}
+	})
 	t.Run("a_flood_of_positions_drops_no_notice", func(t *testing.T) {
 		server := startServer(t, t.TempDir())
 		c := connect(t, server)
@@ -163,7 +179,7 @@ func TestConn_Subscribe(t *testing.T) {
 
 func TestHints_format(t *testing.T) {
 	c := connect(t, startServer(t, t.TempDir()))
-	messages := make(chan *nats.Msg, 4)
+	messages := make(chan *nats.Msg, 5)
 	sub, err := c.nc.ChanSubscribe("hexfleet.v1.>", messages)
 	if err != nil {
 		t.Fatal(err)
@@ -181,8 +197,11 @@ func TestHints_format(t *testing.T) {
 	if err := c.published("sf", 7741); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Nudge(notices[0].Order); err != nil {
+		t.Fatal(err)
+	}
 	var got bytes.Buffer
-	for range 4 {
+	for range 5 {
 		m := receive(t, "a hint", messages)
 		got.WriteString(m.Subject + "\n")
 		if err := json.Indent(&got, m.Data, "", "  "); err != nil {
