@@ -40,7 +40,7 @@ type Probe struct {
 	Recovered func()
 }
 
-// Config is what a Loop is made of; all fields but Valid, Patience and Probe are required.
+// Config is what a Loop is made of; all fields but Valid, Patience, Probe and Record are required.
 type Config struct {
 	Market  dispatch.Market
 	Journal Journal
@@ -61,6 +61,8 @@ type Config struct {
 	Patience time.Duration
 	Log      *slog.Logger
 	Probe    Probe
+	// Record is told every step; nil: nobody is.
+	Record Recorder
 }
 
 // queueLen bounds the commands that wait to be stepped. At 200 transitions a commit of a few milliseconds it
@@ -399,8 +401,12 @@ func (l *Loop) judge(r *request) {
 
 // step runs the core once and gathers its effects.
 func (l *Loop) step(in Input, r *request) {
-	out := l.core.Step(l.cfg.Clock.Now(), in)
+	now := l.cfg.Clock.Now()
+	out := l.core.Step(now, in)
 	l.next = out.Next
+	if l.cfg.Record != nil {
+		l.cfg.Record.Stepped(now, in, &out)
+	}
 	if len(out.Supply) > 0 {
 		l.cfg.Supply(out.Supply)
 	}

@@ -29,6 +29,9 @@ func (l *Loop) begin(lease dispatch.Lease, r dispatch.Recovery, read time.Time) 
 	l.core = NewCore(l.cfg.Market.ID, l.cfg.Market.Policy, r)
 	l.found = make(chan Candidates, 1)
 	l.forming = nil
+	if l.cfg.Record != nil {
+		l.cfg.Record.Began(lease.Epoch, l.cfg.Market.Policy, r)
+	}
 	l.cfg.Recovered(r)
 	l.step(Tick{}, nil)
 	l.resume()
