@@ -405,7 +405,7 @@ func (l *Loop) step(in Input, r *request) {
 	out := l.core.Step(now, in)
 	l.next = out.Next
 	if l.cfg.Record != nil {
-		l.cfg.Record.Stepped(now, in, &out)
+		l.cfg.Record.Stepped(now, in, out)
 	}
 	if len(out.Supply) > 0 {
 		l.cfg.Supply(out.Supply)

@@ -14,5 +14,5 @@ type Recorder interface {
 	// a core that was dropped. epoch is that of the lease; it may rise again without another Began.
 	Began(epoch int64, p dispatch.Policy, r dispatch.Recovery)
 	// Stepped tells a step: the instant and the input that the core was given, and what came of it.
-	Stepped(now time.Time, in Input, out *Effects)
+	Stepped(now time.Time, in Input, out Effects)
 }
