@@ -30,7 +30,6 @@ const (
 	UnmatchedNobodyNear = "nobody_near" // no driver within reach
 	UnmatchedFiltered   = "filtered"    // all drivers near were removed by filters
 	UnmatchedOutbid     = "outbid"      // the drivers near serve others better
-	UnmatchedManual     = "manual"      // the mode leaves it to a dispatcher
 )
 
 // Considered is one driver of an Explanation.

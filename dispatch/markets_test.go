@@ -3,6 +3,7 @@ package dispatch
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ func TestDefaultMarkets(t *testing.T) {
 		} {
 			m := ms[i]
 			sw, ne := m.Area.Bounds()
-			if m.ID != want.id || m.Timezone != want.zone || m.Policy != DefaultPolicy() ||
+			if m.ID != want.id || m.Timezone != want.zone || !reflect.DeepEqual(m.Policy, DefaultPolicy()) ||
 				sw != (geo.LatLng{Lat: want.south, Lng: want.west}) || ne != (geo.LatLng{Lat: want.north, Lng: want.east}) {
 				t.Errorf("market %d is %s, %s, %v to %v, %+v", i, m.ID, m.Timezone, sw, ne, m.Policy)
 			}
@@ -66,17 +67,20 @@ func TestParseMarkets(t *testing.T) {
 	t.Run("a_policy_overrides_what_it_names", func(t *testing.T) {
 		ms, err := ParseMarkets([]byte(withPolicy(`{"mode":"nearest","window_ms":500,"offer_ttl_s":1,"search_timeout_s":2,
 			"max_pickup_s":3,"freshness_s":4,"candidates":5,"no_show_s":0,"lead_s":7}`)))
-		want := Policy{ModeNearest, 500 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 5, 0, 7 * time.Second}
-		if err != nil || ms[0].Policy != want {
+		want := DefaultPolicy()
+		want.Mode, want.OfferTTL, want.MaxPickup = ModeNearest, time.Second, 3*time.Second
+		want.Window, want.SearchTimeout, want.Freshness = 500*time.Millisecond, 2*time.Second, 4*time.Second
+		want.Candidates, want.NoShow, want.Lead = 5, 0, 7*time.Second
+		if err != nil || !reflect.DeepEqual(ms[0].Policy, want) {
 			t.Errorf("got %+v, %v", ms, err)
 		}
 		ms, err = ParseMarkets([]byte(withPolicy(`{"candidates":8,"lead_s":null}`)))
 		want = DefaultPolicy()
 		want.Candidates = 8
-		if err != nil || ms[0].Policy != want {
+		if err != nil || !reflect.DeepEqual(ms[0].Policy, want) {
 			t.Errorf("got %+v, %v", ms, err)
 		}
-		if ms, err = ParseMarkets([]byte(withPolicy(`null`))); err != nil || ms[0].Policy != DefaultPolicy() {
+		if ms, err = ParseMarkets([]byte(withPolicy(`null`))); err != nil || !reflect.DeepEqual(ms[0].Policy, DefaultPolicy()) {
 			t.Errorf("got %+v, %v", ms, err)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/geo"
 )
 
 // Input is what a core is stepped with: a Do, Candidates, a Reload or a Tick.
@@ -34,21 +35,40 @@ type Candidates struct {
 	Round int64
 	Pairs []Candidate
 	Trips []Trip
+	// Removed are drivers near enough whom filters of the search took out; for explanations alone.
+	Removed []Removed
+	// Hurry: the search is overloaded or ran out of time; the round is to be decided quickly rather than best.
+	Hurry bool
 }
 
 // Candidate is a driver near enough to an order to be considered.
 type Candidate struct {
 	Order  dispatch.OrderID
 	Driver dispatch.DriverID
-	// Pickup is the driver's travel time to the pickup; Source says who estimated it.
+	// Pickup is the time until the driver is at the pickup, Wait included; Source says who estimated it.
 	Pickup time.Duration
 	Source string
+	// Wait is the time until the driver's present trip ends, for one that is asked before that; 0 for a free one.
+	Wait time.Duration
+	// Accept is the probability, above 0 and up to 1, that the driver accepts; 0 when it is not known.
+	Accept float64
+	// Leaves is the value of the place where the driver is, as time earned there; 0 when it is not known.
+	Leaves time.Duration
+}
+
+// Removed is a driver near an order whom a filter of the search took out; By is one of dispatch's Filter names.
+type Removed struct {
+	Order  dispatch.OrderID
+	Driver dispatch.DriverID
+	By     string
 }
 
 // Trip is the estimated travel time of an order from its pickup through its stops.
 type Trip struct {
 	Order    dispatch.OrderID
 	Duration time.Duration
+	// Gains is the value of the drop-off's place, in the unit of Candidate.Leaves; 0 when it is not known.
+	Gains time.Duration
 }
 
 // Reload changes how the market behaves from this step on: search timeouts and lead times of orders that
@@ -69,8 +89,10 @@ type Seek struct {
 	Orders []Sought
 	// Candidates is how many drivers to find for each order.
 	Candidates int
-	// MaxPickup bounds the travel time to a pickup, Freshness the age of a driver's fix.
+	// MaxPickup is the greatest of the orders' MaxPickup; Freshness bounds the age of a driver's fix.
 	MaxPickup, Freshness time.Duration
+	// Chain is how long a driver's present trip may still take for it to be a candidate; 0: the free ones alone.
+	Chain time.Duration
 }
 
 // Sought is one order of a Seek.
@@ -78,6 +100,11 @@ type Sought struct {
 	Order        dispatch.OrderID
 	Stops        []dispatch.Stop
 	VehicleClass string
+	// MaxPickup bounds Candidate.Pickup.
+	MaxPickup time.Duration
+	// Driver is the order's present driver, who is on the way to the pickup and is to be among the candidates with what
+	// is left of that way, for the round to compare; "" for an order without one.
+	Driver dispatch.DriverID
 	// Barred are the drivers that may not be offered the order, ascending.
 	Barred []dispatch.DriverID
 }
@@ -88,6 +115,15 @@ type Supply struct {
 	Driver       dispatch.DriverID
 	Free         bool
 	VehicleClass string
+	// Ends is set for a driver that is not free but may be asked for the time after its present trip.
+	Ends *Ends
+}
+
+// Ends is where and when a driver's present trip ends.
+type Ends struct {
+	At geo.LatLng
+	// Time is the estimate that was made when the order was given; zero when it is not known.
+	Time time.Time
 }
 
 // Effects are what a step wants done. Order of doing: Events, Offers, Answers and Audit are committed as one, then
@@ -105,11 +141,38 @@ type Effects struct {
 	Seek    *Seek
 	// Round tells what a round decided; nil but for Candidates.
 	Round *RoundStats
+	// Explained tells it order by order; nil unless the core was told to explain.
+	Explained []dispatch.Explanation
 	// Next is when the core wants to be stepped again; zero when nothing is due.
 	Next time.Time
 }
 
 // RoundStats sums up one round, for metrics.
 type RoundStats struct {
+	// Orders were to be served, by Drivers candidates in Pairs pairs; Matched of them found somebody.
 	Orders, Drivers, Pairs, Matched int
+	// Offers were made, Forced orders assigned without asking: with the offers accepted later (Notices), the offers
+	// per match and the share of accepts.
+	Offers, Forced int
+	// Greedy: decided in a hurry.
+	Greedy bool
+	// Cost is what was decided under the policy's cost terms, penalties of the unmatched included; Pickup the sum of
+	// the pickup times of the first driver chosen for each order.
+	Cost, Pickup time.Duration
+	// Unmatched counts the orders left without, by reason.
+	Unmatched Unmatched
+	// Shadow is what the policy's shadow would have decided; nil without one.
+	Shadow *ShadowStats
+}
+
+// Unmatched counts orders that a round left without, by the Unmatched reasons of package dispatch.
+type Unmatched struct{ NobodyNear, Filtered, Outbid int }
+
+// ShadowStats compares a shadow's decision with the round's own.
+type ShadowStats struct {
+	Matched int
+	// Cost is that of the shadow's decision under the policy's own terms, Pickup as in RoundStats.
+	Cost, Pickup time.Duration
+	// Differ counts the orders whose first driver is another, or none in one of the two.
+	Differ int
 }

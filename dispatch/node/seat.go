@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -79,7 +80,7 @@ func (s *seat) take(ctx context.Context) error {
 		return err
 	}
 	s.leader.Store(l)
-	if p := *s.policy.Load(); p != l.market.Policy { // reloaded meanwhile
+	if p := *s.policy.Load(); !reflect.DeepEqual(p, l.market.Policy) { // reloaded meanwhile
 		l.loop.Reload(p)
 	}
 	return nil
