@@ -39,7 +39,7 @@ type Command struct {
 	// Order is the order meant; for OpCreate the id of the new one, minted by the edge.
 	Order  OrderID
 	Offer  OfferID
-	Driver DriverID // OpAssign, OpDuty
+	Driver DriverID // OpAssign, OpDuty; of the engine's OpCancel the driver to be taken off
 	To     State    // OpAdvance
 	Reason string
 	// Priority is for OpPriority, from -MaxPriority to MaxPriority.

@@ -129,7 +129,12 @@ func (c *Core) cancel(cmd *dispatch.Command, o *dispatch.Order) dispatch.Reply {
 	switch cmd.By.Role {
 	case dispatch.RoleRider:
 		by = "passenger"
-	case dispatch.RoleDriver, dispatch.RoleEngine:
+	case dispatch.RoleEngine: // it saw the driver not come; since then it may have arrived, or be another
+		if o.State != dispatch.StateEnRouteToPickup || cmd.Driver != o.Driver {
+			return illegal(o, dispatch.StateSearching)
+		}
+		return c.redispatch(cmd, o)
+	case dispatch.RoleDriver:
 		if cmd.Reason != reasonNoShow {
 			return c.redispatch(cmd, o)
 		}
