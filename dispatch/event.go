@@ -43,6 +43,8 @@ type Event struct {
 	// Offer is the offer made or answered, when the event is about one.
 	Offer  OfferID
 	Reason string
+	// Policy is the version of the market's policy under which the engine decided; "" for what others did.
+	Policy string
 
 	// Duty is the driver's duty after the event; shared, not to be written.
 	Duty *Duty

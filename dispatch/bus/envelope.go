@@ -63,6 +63,7 @@ type eventRecord struct {
 	By      byRecord           `json:"by"`
 	Offer   string             `json:"offer_id,omitempty"`
 	Reason  string             `json:"reason,omitempty"`
+	Policy  string             `json:"policy,omitempty"`
 	Order   *orderRecord       `json:"order,omitempty"`
 	Duty    *dutyRecord        `json:"duty,omitempty"`
 }
@@ -134,6 +135,7 @@ func recordEvent(e *dispatch.Event) eventRecord {
 		By:      byRecord{Role: e.By.Role, Sub: e.By.Sub},
 		Offer:   string(e.Offer),
 		Reason:  e.Reason,
+		Policy:  e.Policy,
 		Order:   recordOrder(e.Order),
 		Duty:    recordDuty(e.Duty),
 	}
@@ -157,6 +159,7 @@ func (r *eventRecord) event() *dispatch.Event {
 		Driver:  dispatch.DriverID(r.Driver),
 		Offer:   dispatch.OfferID(r.Offer),
 		Reason:  r.Reason,
+		Policy:  r.Policy,
 		Duty:    r.Duty.duty(),
 	}
 }

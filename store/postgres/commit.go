@@ -54,7 +54,8 @@ const statements = "journal"
 // binaryFormat is the number of the format in which all parameters are.
 const binaryFormat = 1
 
-func prepare(ctx context.Context, conn *pgconn.PgConn) error {
+// prepare has a connection know the statements; said, when it is not nil, says them otherwise.
+func prepare(ctx context.Context, conn *pgconn.PgConn, said func(string) string) error {
 	var p prepared
 	for i, text := range [stmtCount]func(list func(...string) string) string{
 		stmtFence:  func(func(...string) string) string { return fence },
@@ -62,9 +63,13 @@ func prepare(ctx context.Context, conn *pgconn.PgConn) error {
 		stmtDuties: putDuties, stmtOffers: putOffers, stmtAnswers: putAnswers, stmtDropAnswers: dropAnswers,
 	} {
 		for form, list := range [2]func(...string) string{many, lone} {
+			sql := text(list)
+			if said != nil {
+				sql = said(sql)
+			}
 			var err error
-			if p[i][form], err = conn.Prepare(ctx, fmt.Sprintf("journal_%d_%d", i, form), text(list), nil); err != nil {
-				return fmt.Errorf("prepare %.60q: %w", text(list), err)
+			if p[i][form], err = conn.Prepare(ctx, fmt.Sprintf("journal_%d_%d", i, form), sql, nil); err != nil {
+				return fmt.Errorf("prepare %.60q: %w", sql, err)
 			}
 		}
 	}

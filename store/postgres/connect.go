@@ -125,7 +125,7 @@ func (j *Journal) writing(base *pgxpool.Config, durable string) *pgxpool.Config 
 		if err := proveDurable(ctx, conn); err != nil {
 			return err
 		}
-		return prepare(ctx, conn.PgConn())
+		return prepare(ctx, conn.PgConn(), j.said)
 	}
 	return cfg
 }

@@ -18,13 +18,14 @@ import (
 func putDuties(list func(...string) string) string {
 	return `
 WITH n (id, seq, version, type, at, by_role, by_sub, driver_id, offer_id, reason, doc, online, vehicle_class, capacity,
-    tags, since) AS (
+    tags, since, policy) AS (
     SELECT ` + list("$4 text", "$5 bigint", "$6 bigint", "$7 text", "$8 bigint", "$9 text", "$10 text", "$11 text", "$12 text",
-		"$13 text", "$14 text", "$15 boolean", "$16 text", "$17 bigint", "$18 text", "$19 bigint") + `),
+		"$13 text", "$14 text", "$15 boolean", "$16 text", "$17 bigint", "$18 text", "$19 bigint", "$20 text") + `),
 told AS (
     INSERT INTO events (market, subject, subject_id, seq, version, type, at, by_role, by_sub, driver_id, offer_id, reason,
-        doc)
-    SELECT $1::text, 'driver', id, seq, version, type, at, by_role, by_sub, driver_id, offer_id, reason, doc FROM n),
+        policy, doc)
+    SELECT $1::text, 'driver', id, seq, version, type, at, by_role, by_sub, driver_id, offer_id, reason,
+        policy, doc FROM n),
 stood AS (
     INSERT INTO drivers AS d (market, id, version, online, vehicle_class, capacity, tags, since)
     SELECT $1::text, id, version, online, vehicle_class, capacity, tags, since FROM n
@@ -46,7 +47,7 @@ func (w *writer) duties(m dispatch.MarketID, events []eventRow, now time.Time) {
 	for i := range events {
 		if d := events[i].event.Duty; d != nil {
 			w.rows.next().text(string(d.Driver)).eventHead(&events[i]).bool(d.Online).text(d.VehicleClass).
-				int(int64(d.Capacity)).doc(encodeTags(d.Tags)).when(d.Since)
+				int(int64(d.Capacity)).doc(encodeTags(d.Tags)).when(d.Since).opt(events[i].event.Policy)
 		}
 	}
 	if n := w.rows.n; n > 0 {

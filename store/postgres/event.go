@@ -101,7 +101,7 @@ func (r *rows) eventHead(row *eventRow) *rows {
 
 const selectEvents = `
 SELECT e.market, e.seq, e.subject, e.version, e.type, e.at, e.by_role, e.by_sub, e.from_state, e.to_state,
-    e.driver_id, e.offer_id, e.reason, e.doc, p.stops
+    e.driver_id, e.offer_id, e.reason, e.policy, e.doc, p.stops
 FROM events e LEFT JOIN order_places p ON e.subject = 'order' AND p.order_id = e.subject_id `
 
 func scanEvent(row scanner) (dispatch.Event, error) {
@@ -110,7 +110,8 @@ func scanEvent(row scanner) (dispatch.Event, error) {
 	var record string
 	var stops []dispatch.Stop
 	err := row.Scan(&e.Market, &e.Seq, &subject, &e.Version, &e.Type, when(&e.At), &e.By.Role, opt(&e.By.Sub),
-		opt(&e.From), opt(&e.To), opt(&e.Driver), opt(&e.Offer), opt(&e.Reason), &record, doc(&stops, store.DecodeStops))
+		opt(&e.From), opt(&e.To), opt(&e.Driver), opt(&e.Offer), opt(&e.Reason), opt(&e.Policy), &record,
+		doc(&stops, store.DecodeStops))
 	if err != nil {
 		return e, err
 	}

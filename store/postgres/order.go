@@ -18,16 +18,16 @@ func putOrders(list func(...string) string) string {
 	return `
 WITH n (id, seq, version, type, at, by_role, by_sub, event_driver, offer_id, event_reason, doc, from_state, state, driver_id,
     vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta, cancelled_by, reason, search_since, changed_at, bars,
-    priority, closed_at, kind, rider_id, requested_at) AS (
+    priority, closed_at, kind, rider_id, requested_at, policy) AS (
     SELECT ` + list("$3 text", "$4 bigint", "$5 bigint", "$6 text", "$7 bigint", "$8 text", "$9 text", "$10 text", "$11 text",
 		"$12 text", "$13 text", "$14 text", "$15 text", "$16 text", "$17 text", "$18 bigint", "$19 bigint", "$20 bigint",
 		"$21 bigint", "$22 text", "$23 text", "$24 bigint", "$25 bigint", "$26 text", "$27 bigint", "$28 bigint", "$29 text",
-		"$30 text", "$31 bigint") + `),
+		"$30 text", "$31 bigint", "$32 text") + `),
 told AS (
     INSERT INTO events (market, subject, subject_id, seq, version, type, at, by_role, by_sub, from_state, to_state,
-        driver_id, offer_id, reason, doc)
+        driver_id, offer_id, reason, policy, doc)
     SELECT $1::text, 'order', id, seq, version, type, at, by_role, by_sub, from_state, state, event_driver, offer_id,
-        event_reason, doc FROM n),
+        event_reason, policy, doc FROM n),
 lawful AS (
     SELECT * FROM n WHERE order_fits(n.kind, n.state, n.driver_id, n.next_stop, n.cancelled_by, n.closed_at)
         AND (SELECT true FROM transitions t
@@ -128,7 +128,8 @@ func (w *writer) order(row *eventRow) {
 	w.rows.next().text(string(o.ID)).eventHead(row).text(string(e.From)).text(string(o.State)).
 		opt(string(o.Driver)).text(o.VehicleClass).int(int64(o.NextStop)).when(o.PickupAt).when(o.PickupETA).
 		when(o.DropoffETA).opt(o.CancelledBy).opt(o.Reason).when(o.SearchSince).when(o.ChangedAt).doc(row.bars).
-		int(int64(o.Priority)).when(closedAt).text(string(o.Kind)).text(string(o.Rider)).when(o.RequestedAt)
+		int(int64(o.Priority)).when(closedAt).text(string(o.Kind)).text(string(o.Rider)).when(o.RequestedAt).
+		opt(e.Policy)
 }
 
 const selectOrders = `

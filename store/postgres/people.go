@@ -117,7 +117,7 @@ func (j *Journal) ordersOf(ctx context.Context, party, id string, do func(*dispa
 // selectBare reads events without the places of their orders.
 const selectBare = `
 SELECT e.market, e.seq, e.subject, e.version, e.type, e.at, e.by_role, e.by_sub, e.from_state, e.to_state,
-    e.driver_id, e.offer_id, e.reason, e.doc, NULL::text
+    e.driver_id, e.offer_id, e.reason, e.policy, e.doc, NULL::text
 FROM events e `
 
 // scan runs do on the events that there are now and that meet a condition on one text, $1, market by market in the

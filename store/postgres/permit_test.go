@@ -76,6 +76,7 @@ func TestPermit_Lets_nothing_else_pass(t *testing.T) {
 		"a permit is for one thing":                     {permitRider, "UPDATE permit SET older = 1", endPermit},
 		"there is one permit":                           {permitRider, strings.Replace(permitDriver, "(1,", "(2,", 1), endPermit},
 		"nothing ends what has no end":                  {"INSERT INTO never (id) VALUES (1)"},
+		"a policy stays":                                {permitRider, "UPDATE events SET policy = 'x' WHERE seq = 4", endPermit},
 		"a rider's permit is not for drivers":           {permitRider, "UPDATE events SET driver_id = 'erased-1' WHERE seq = 3", endPermit},
 		"not for another rider":                         {permitRider, "UPDATE events SET by_sub = 'erased-1' WHERE seq = 5", endPermit},
 		"not for another pseudonym":                     {permitRider, "UPDATE events SET by_sub = 'erased-2' WHERE seq = 2", endPermit},

@@ -50,6 +50,9 @@ type Journal struct {
 	stale                 stale
 	lent                  sync.Pool // of *rows, kept for their memory
 	partitions            partitions
+	// said turns a statement of a commit into the one that is prepared, for tests that play another version of the
+	// program; nil: as it is. Set before any connection is made, or forgotten ones are made anew.
+	said func(string) string
 
 	// life is held shared by each call and alone by Close, which so waits for what is under way.
 	life   sync.RWMutex

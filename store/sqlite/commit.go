@@ -15,7 +15,8 @@ type statements struct {
 	fence, insertEvent, insertOrder, insertPlaces, updateOrder, online, offline, putOffer, putAnswer *sql.Stmt
 }
 
-func prepare(ctx context.Context, db *sql.DB) (statements, error) {
+// prepare has the writer know the statements, the events' being insertEvent or what a program of before has.
+func prepare(ctx context.Context, db *sql.DB, insertEvent string) (statements, error) {
 	var s statements
 	for _, p := range []struct {
 		stmt **sql.Stmt

@@ -18,8 +18,8 @@ const (
 
 const insertEvent = `
 INSERT INTO events (market, seq, subject, subject_id, version, type, at, by_role, by_sub, from_state, to_state,
-    driver_id, offer_id, reason, doc)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    driver_id, offer_id, reason, policy, doc)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // eventRow is an event with its documents, encoded before the transaction begins.
 type eventRow struct {
@@ -69,7 +69,8 @@ func (j *Journal) writeEvents(ctx context.Context, tx *sql.Tx, rows []eventRow, 
 			subject, id, from, to = subjectDriver, string(e.Duty.Driver), nil, nil
 		}
 		_, err := insert.ExecContext(ctx, e.Market, e.Seq, subject, id, e.Version, e.Type, instant(e.At),
-			e.By.Role, text(e.By.Sub), from, to, text(e.Driver), text(e.Offer), text(e.Reason), string(row.doc))
+			e.By.Role, text(e.By.Sub), from, to, text(e.Driver), text(e.Offer), text(e.Reason), text(e.Policy),
+			string(row.doc))
 		if err != nil {
 			return fmt.Errorf("event %d: %w", e.Seq, err)
 		}
@@ -87,7 +88,7 @@ func (j *Journal) writeEvents(ctx context.Context, tx *sql.Tx, rows []eventRow, 
 
 const selectEvents = `
 SELECT e.market, e.seq, e.subject, e.version, e.type, e.at, e.by_role, e.by_sub, e.from_state, e.to_state,
-    e.driver_id, e.offer_id, e.reason, e.doc, p.stops
+    e.driver_id, e.offer_id, e.reason, e.policy, e.doc, p.stops
 FROM events e LEFT JOIN order_places p ON e.subject = 'order' AND p.order_id = e.subject_id `
 
 func scanEvent(row scanner) (dispatch.Event, error) {
@@ -96,7 +97,8 @@ func scanEvent(row scanner) (dispatch.Event, error) {
 	var record string
 	var stops []dispatch.Stop
 	err := row.Scan(&e.Market, &e.Seq, &subject, &e.Version, &e.Type, when(&e.At), &e.By.Role, opt(&e.By.Sub),
-		opt(&e.From), opt(&e.To), opt(&e.Driver), opt(&e.Offer), opt(&e.Reason), &record, doc(&stops, store.DecodeStops))
+		opt(&e.From), opt(&e.To), opt(&e.Driver), opt(&e.Offer), opt(&e.Reason), opt(&e.Policy), &record,
+		doc(&stops, store.DecodeStops))
 	if err != nil {
 		return e, err
 	}

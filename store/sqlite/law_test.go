@@ -134,7 +134,7 @@ func TestCommit_Statements_build_no_table_of_their_own(t *testing.T) {
 	j := openAt(t, t.TempDir(), nil)
 	defer j.Close()
 	for query, params := range map[string]int{
-		insertEvent: 15, insertOrder: 20, insertPlaces: 2, updateOrder: 21, offline: 8, putOffer: 13, putAnswer: 11,
+		insertEvent: 16, insertOrder: 20, insertPlaces: 2, updateOrder: 21, offline: 8, putOffer: 13, putAnswer: 11,
 	} {
 		steps, err := list(t.Context(), j.writer, func(row scanner) (opcode string, err error) {
 			var rest any

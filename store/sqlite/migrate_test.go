@@ -200,7 +200,10 @@ func openBefore(t *testing.T, dir string) *Journal {
 	if j.reader, err = connect(t.Context(), path, readerPragmas(), readers); err != nil {
 		t.Fatal(err)
 	}
-	if j.stmts, err = prepare(t.Context(), j.writer); err != nil {
+	// The program before did not know the column policy, which is the 15th of 16 values.
+	before := strings.NewReplacer("reason, policy, doc)", "reason, doc)", "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?16)").Replace(insertEvent)
+	if j.stmts, err = prepare(t.Context(), j.writer, before); err != nil {
 		t.Fatal(err)
 	}
 	return j

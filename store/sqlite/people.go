@@ -150,7 +150,7 @@ func (j *Journal) scan(ctx context.Context, condition, text string, do func([]st
 // selectStored reads events without the places of their orders.
 const selectStored = `
 SELECT e.rowid, e.market, e.seq, e.subject, e.version, e.type, e.at, e.by_role, e.by_sub, e.from_state, e.to_state,
-    e.driver_id, e.offer_id, e.reason, e.doc, NULL
+    e.driver_id, e.offer_id, e.reason, e.policy, e.doc, NULL
 FROM events e `
 
 func scanStored(row scanner) (storedEvent, error) {

@@ -105,7 +105,7 @@ func (j *Journal) open(ctx context.Context, dir string, log *slog.Logger) error 
 	if j.reader, err = connect(ctx, path, readerPragmas(), readers); err != nil {
 		return fmt.Errorf("open readers: %w", err)
 	}
-	if j.stmts, err = prepare(ctx, j.writer); err != nil {
+	if j.stmts, err = prepare(ctx, j.writer, insertEvent); err != nil {
 		return err
 	}
 	return nil

@@ -69,6 +69,7 @@ func historyEvents(t *testing.T, h *house) {
 	b.Move("o1", dispatch.StateOffered, nil)
 	last := &b.batch.Events[len(b.batch.Events)-1]
 	last.By, last.Offer, last.Reason, last.Driver = dispatch.By{Role: dispatch.RoleDispatcher, Sub: "s1"}, "f1", "why", "d9"
+	last.Policy = "0a1b2c3d4e5f"
 	want := append([]dispatch.Event(nil), b.batch.Events[0])
 	want = append(want, b.batch.Events[2:]...)
 	b.Commit()
