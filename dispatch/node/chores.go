@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,11 +14,7 @@ const (
 	// silentFor is the market time without telemetry after which a driver without an order is taken off
 	// duty.
 	silentFor = 30 * time.Minute
-	// lostAfter is how many times the market's freshness a driver on its way to a pickup may be silent before
-	// the order is given to another: long enough for a tunnel and a dead phone's restart, short enough for
-	// the rider who waits.
-	lostAfter = 3
-	// sweepEvery is the market time between two looks at who is silent.
+	// sweepEvery is the market time between two looks at who is silent, and who does not come.
 	sweepEvery = 10 * time.Second
 	// pruneEvery and keepFor are wall time: how often what is over is forgotten, and when it is.
 	pruneEvery = time.Hour
@@ -81,7 +78,7 @@ func (c *chores) every(clock dispatch.Clock, d time.Duration, do func(context.Co
 	}
 }
 
-// sweep takes silent drivers without an order off duty, and orders from drivers lost on their way.
+// sweep takes silent drivers without an order off duty, and sees to those who do not come to their pickups.
 func (c *chores) sweep(ctx context.Context) {
 	n := c.node
 	now := n.cfg.Clock.Now()
@@ -90,18 +87,42 @@ func (c *chores) sweep(ctx context.Context) {
 		if !ok {
 			continue
 		}
-		lost := now.Add(-lostAfter * l.policy.Load().Freshness)
-		for _, d := range l.fleet.members() {
-			heard := l.lastHeard(&d.duty)
-			if d.duty.Online && len(d.orders) == 0 && heard.Before(now.Add(-silentFor)) {
-				l.order(ctx, dispatch.Command{Op: dispatch.OpDuty, Driver: d.duty.Driver,
+		for _, d := range l.fleet.idle() {
+			if l.lastHeard(&d).Before(now.Add(-silentFor)) {
+				l.order(ctx, dispatch.Command{Op: dispatch.OpDuty, Driver: d.Driver,
 					Duty: &dispatch.DutyRequest{Online: false}, Reason: "silent"})
 			}
-			for _, o := range d.orders {
-				if !o.State.PickedUp() && heard.Before(lost) && o.ChangedAt.Before(lost) {
-					l.order(ctx, dispatch.Command{Op: dispatch.OpCancel, Order: o.ID, Reason: "driver_lost"})
-				}
-			}
+		}
+		l.sweepWays(ctx, now)
+	}
+}
+
+// sweepWays nudges drivers who do not come, and has others found for their orders.
+func (l *leader) sweepWays(ctx context.Context, now time.Time) {
+	under := l.fleet.coming()
+	ways := make([]approach, len(under))
+	for i := range under {
+		u := &under[i]
+		ways[i] = approach{
+			order: u.order.ID, driver: u.order.Driver, pickup: u.order.Pickup(), since: u.order.ChangedAt, alone: u.alone,
+			heard: l.lastHeard(&u.duty),
+		}
+		if ways[i].heard.Before(u.order.ChangedAt) {
+			ways[i].heard = u.order.ChangedAt
+		}
+		if fix, ok := l.index.Get(string(u.order.Driver)); ok {
+			ways[i].fix = &fix
+		}
+	}
+	for _, a := range l.watch.look(now, l.policy.Load(), ways) {
+		if !a.nudge {
+			l.order(ctx, dispatch.Command{Op: dispatch.OpCancel, Order: a.order, Driver: a.driver, Reason: string(a.cause)})
+			continue
+		}
+		l.node.metrics.decisions.nudges.WithLabelValues(string(l.market.ID), string(a.cause)).Inc()
+		i := slices.IndexFunc(under, func(u coming) bool { return u.order.ID == a.order })
+		if err := l.node.cfg.Bus.Nudge(under[i].order); err != nil {
+			l.node.cfg.Log.Warn("driver not nudged", "market", l.market.ID, "order", a.order, "error", err)
 		}
 	}
 }

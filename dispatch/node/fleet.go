@@ -220,16 +220,39 @@ func (f *fleet) at(id dispatch.DriverID) (orders []*dispatch.Order, seen *sighti
 	return slices.Clone(m.orders), m.seen
 }
 
-// members gives every driver on duty or at work, ascending by id.
-func (f *fleet) members() []member {
+// idle gives the duties of the drivers on duty without an order, ascending by id.
+func (f *fleet) idle() []dispatch.Duty {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	out := make([]member, 0, len(f.drivers))
+	out := make([]dispatch.Duty, 0, len(f.drivers))
 	for _, m := range f.drivers {
-		copied := *m
-		copied.orders = slices.Clone(m.orders)
-		out = append(out, copied)
+		if m.duty.Online && len(m.orders) == 0 {
+			out = append(out, m.duty)
+		}
 	}
-	slices.SortFunc(out, func(a, b member) int { return cmp.Compare(a.duty.Driver, b.duty.Driver) })
+	slices.SortFunc(out, func(a, b dispatch.Duty) int { return cmp.Compare(a.Driver, b.Driver) })
+	return out
+}
+
+// coming is an order whose driver is on its way to the pickup.
+type coming struct {
+	order *dispatch.Order // a committed snapshot
+	duty  dispatch.Duty
+	// alone: the driver works on no other order.
+	alone bool
+}
+
+// coming gives them all, ascending by order.
+func (f *fleet) coming() []coming {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var out []coming
+	for id, d := range f.holder {
+		o, m := f.orders[id], f.drivers[d]
+		if o != nil && m != nil && o.State == dispatch.StateEnRouteToPickup && len(o.Stops) > 0 {
+			out = append(out, coming{order: o, duty: m.duty, alone: len(m.orders) == 1})
+		}
+	}
+	slices.SortFunc(out, func(a, b coming) int { return cmp.Compare(a.order.ID, b.order.ID) })
 	return out
 }

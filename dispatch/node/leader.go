@@ -31,6 +31,8 @@ type leader struct {
 	// learner has the travel times.
 	learner *learner
 	boards  boards
+	// watch is the sweep's.
+	watch *watch
 	// since is the market instant from which this node leads; set by start, before anyone reads it.
 	since time.Time
 }
@@ -41,7 +43,7 @@ func newLeader(s *seat, t *term) *leader {
 	x := geo.NewIndex(indexResolution)
 	l := &leader{
 		node: n, market: m, policy: &s.policy, zones: &s.zones, term: t,
-		index: x, fleet: newFleet(x), tally: newTally(), learner: newLearner(&n.cfg, &m),
+		index: x, fleet: newFleet(x), tally: newTally(), learner: newLearner(&n.cfg, &m), watch: newWatch(),
 	}
 	l.relay = bus.NewRelay(bus.RelayConfig{
 		Market: m.ID, Source: &leadersSource{Source: n.cfg.Store, term: t}, Conn: n.cfg.Bus, Clock: n.cfg.Wall,

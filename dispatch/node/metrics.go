@@ -25,6 +25,7 @@ type metrics struct {
 	fixes       prometheus.Counter
 	lapses      prometheus.Counter
 	drops       *prometheus.CounterVec
+	decisions   decisions
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -42,6 +43,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 	waits := prometheus.ExponentialBuckets(0.5, 2, 12) // 0.5 s to 17 min of market time
 	m := &metrics{
+		decisions:   newDecisions(r),
 		toOffer:     histogram("time_to_offer_seconds", "Market time from the start of a search to an offer.", waits),
 		toMatch:     histogram("time_to_match_seconds", "Market time from the start of a search to a driver.", waits),
 		transitions: counter("transitions_total", "Committed events by type.", "market", "type"),
@@ -73,6 +75,7 @@ func (m *metrics) events(id dispatch.MarketID, events []dispatch.Event) {
 	for i := range events {
 		e := &events[i]
 		m.transitions.WithLabelValues(string(id), string(e.Type)).Inc()
+		m.decisions.event(id, e)
 		switch {
 		case e.Order == nil || e.From == e.To:
 		case e.To == dispatch.StateOffered:
@@ -134,6 +137,7 @@ func (m *metrics) probe(id dispatch.MarketID) market.Probe {
 			m.rounds.WithLabelValues(label).Observe(took.Seconds())
 			m.matched.WithLabelValues(label, "sought").Add(float64(s.Orders))
 			m.matched.WithLabelValues(label, "matched").Add(float64(s.Matched))
+			m.decisions.round(label, &s)
 		},
 		Commit: func(transitions int, took time.Duration, err error) {
 			m.commits.WithLabelValues(label).Observe(took.Seconds())
