@@ -69,7 +69,7 @@ type Leads interface {
 type Duties interface {
 	// Claim reserves the driver for market m in a small transaction of its own. Held names the other market in
 	// which it is on duty, or off duty but still at work on an order, or for which a claim of less than
-	// ClaimFor stands; the claim is then not made.
+	// ClaimFor stands; the claim is then not made. For a market that another node leads it is unavailable.
 	Claim(ctx context.Context, d dispatch.DriverID, m dispatch.MarketID) (dispatch.Claim, error)
 	// Duty gives the driver's latest duty.
 	Duty(ctx context.Context, d dispatch.DriverID) (dispatch.Duty, error)

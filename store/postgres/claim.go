@@ -118,7 +118,8 @@ func (j *Journal) claimWaiting(ctx context.Context, own *claimant) error {
 }
 
 // A claim makes the driver's row when there is none, locks it, and judges it in a statement that begins only then:
-// what another node has committed meanwhile is seen.
+// what another node has committed meanwhile is seen. A node that led the market until a moment ago claims nobody: its
+// claim would outlast the duty that the driver has had with the next leader, and bar it from other markets.
 const (
 	claimRows = `INSERT INTO drivers (id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`
 	claimLock = `SELECT FROM drivers WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE`
@@ -127,20 +128,21 @@ const (
 	claimJudge = `
 WITH standing AS (
     SELECT d.id, d.version, a.market, CASE WHEN d.online THEN d.market END AS duty,
+        EXISTS (SELECT FROM markets m WHERE m.id = a.market AND m.node <> $5) AS foreign_led,
         (SELECT o.market FROM orders o WHERE CASE WHEN o.closed_at IS NULL THEN o.driver_id END = d.id
             AND o.closed_at IS NULL AND o.driver_id IS NOT NULL AND o.market <> a.market LIMIT 1) AS working,
         CASE WHEN abs($3::bigint - d.claimed_at) < $4::bigint THEN d.claim_market END AS claimed
     FROM unnest($1::text[], $2::text[]) AS a (id, market),
         LATERAL (SELECT * FROM drivers e WHERE e.id = a.id LIMIT 1) AS d),
 judged AS (
-    SELECT id, version, market, duty IS NOT NULL AS busy,
+    SELECT id, version, market, foreign_led, duty IS NOT NULL AS busy,
         CASE WHEN duty = market THEN NULL ELSE coalesce(duty, working, nullif(claimed, market)) END AS held
     FROM standing),
 made AS (
     INSERT INTO drivers (id, claim_market, claimed_at)
-    SELECT id, market, $3::bigint FROM judged WHERE held IS NULL AND NOT busy
+    SELECT id, market, $3::bigint FROM judged WHERE held IS NULL AND NOT busy AND NOT foreign_led
     ON CONFLICT (id) DO UPDATE SET claim_market = excluded.claim_market, claimed_at = excluded.claimed_at)
-SELECT id, version, held FROM judged`
+SELECT id, version, held, foreign_led FROM judged`
 )
 
 // claimAll claims drivers, all of them different, in one transaction.
@@ -155,13 +157,18 @@ func (j *Journal) claimAll(ctx context.Context, conn *pgxpool.Conn, group []*cla
 	var batch pgx.Batch
 	batch.Queue(claimRows, drivers)
 	batch.Queue(claimLock, drivers)
-	batch.Queue(claimJudge, drivers, markets, store.Micros(j.wall.Now()), store.ClaimFor.Microseconds()).
+	batch.Queue(claimJudge, drivers, markets, store.Micros(j.wall.Now()), store.ClaimFor.Microseconds(), j.node).
 		Query(func(rows pgx.Rows) error {
 			for rows.Next() {
 				var d dispatch.DriverID
 				var c dispatch.Claim
-				if err := rows.Scan(&d, &c.Version, opt(&c.Held)); err != nil {
+				var foreign bool
+				if err := rows.Scan(&d, &c.Version, opt(&c.Held), &foreign); err != nil {
 					return err
+				}
+				if foreign {
+					byDriver[d].err = dispatch.Unavailable("the market is led by another node", dispatch.ErrHeld)
+					continue
 				}
 				byDriver[d].claim = c
 			}

@@ -268,6 +268,20 @@ func TestClaim_Nodes_race_and_one_market_wins(t *testing.T) {
 	}
 }
 
+// A leader that was paused goes on in the middle of a request: its claim must not outlast what the next leader did.
+func TestClaim_Is_not_made_for_a_market_that_another_leads(t *testing.T) {
+	first, second := two(t)
+	if _, err := second.Lead(t.Context(), "sf"); err != nil {
+		t.Fatal(err)
+	}
+	if claim, err := first.Claim(t.Context(), "d1", "sf"); dispatch.CodeOf(err) != dispatch.CodeUnavailable {
+		t.Errorf("claim gave %+v, %v, want unavailable", claim, err)
+	}
+	if claim, err := second.Claim(t.Context(), "d1", "la"); err != nil || claim.Held != "" {
+		t.Errorf("claim gave %+v, %v, want it made", claim, err)
+	}
+}
+
 func TestClaim_Waits_for_another_and_sees_it(t *testing.T) {
 	url := place(t)
 	j := openAt(t, url, nil)

@@ -65,6 +65,8 @@ func dutyHeld(t *testing.T, h *house) {
 	same(t, "duty", d, b.duties["d1"])
 	h.wall.Advance(100 * store.ClaimFor)
 	h.reopen(t)
+	_, err = h.Lead(t.Context(), sf)
+	ok(t, "lead", err)
 	same(t, "claim for another market", claim(t, h, "d1", la), dispatch.Claim{Held: sf, Version: 1})
 	same(t, "claim for the same", claim(t, h, "d1", sf), dispatch.Claim{Version: 1})
 	d, err = h.Duty(t.Context(), "d1")
