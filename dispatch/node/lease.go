@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -183,7 +184,7 @@ func (l *lease) run(next time.Time) {
 			}
 			switch {
 			case answer != nil && now.Sub(sent) >= l.cfg.patience:
-				l.lost(nil)
+				l.lost(errSlow)
 			case answer == nil && !now.Before(next):
 				sent, answer = now, l.renew(ctx)
 			}
@@ -215,6 +216,9 @@ func (l *lease) answered(sent time.Time, err error) time.Time {
 	l.renewed(sent)
 	return sent.Add(dispatch.RenewEvery)
 }
+
+// errSlow tells of a renewal that is not answered, and may be yet.
+var errSlow = errors.New("the store has not answered yet")
 
 // lost notes that a renewal failed, or is not answered.
 func (l *lease) lost(err error) {
