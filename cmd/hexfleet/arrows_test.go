@@ -29,6 +29,7 @@ func arrows() []arrow {
 		{"dispatch/bus", "dispatch nats.go nats-server"},
 		{"dispatch/node", "dispatch dispatch/market dispatch/bus geo geo/eta"},
 		{"dispatch/sim", "dispatch dispatch/match dispatch/market geo geo/eta"},
+		{"dispatch/sim/replay", "dispatch dispatch/match dispatch/market geo geo/eta"},
 		{"dispatch/sim/actor", "dispatch dispatch/match dispatch/market geo geo/eta"},
 		{"store", "dispatch geo"},
 		{"store/storetest", "dispatch geo store"},
