@@ -31,6 +31,8 @@ type leader struct {
 	// learner has the travel times.
 	learner *learner
 	boards  boards
+	// record is nil when nothing is recorded.
+	record Recording
 	// watch is the sweep's.
 	watch *watch
 	// since is the market instant from which this node leads; set by start, before anyone reads it.
@@ -49,11 +51,16 @@ func newLeader(s *seat, t *term) *leader {
 		Market: m.ID, Source: &leadersSource{Source: n.cfg.Store, term: t}, Conn: n.cfg.Bus, Clock: n.cfg.Wall,
 		Log: n.cfg.Log.With("market", m.ID), Registerer: n.cfg.Registry,
 	})
-	l.loop = market.NewLoop(market.Config{
+	cfg := market.Config{
 		Market: m, Journal: n.cfg.Store, Finder: &finder{leader: l}, Clock: n.cfg.Clock, Wall: n.cfg.Wall,
 		Told: l.told, Recovered: l.recovered, Supply: l.fleet.supply.hint,
 		Valid: t.valid, Patience: n.cfg.Patience, Log: n.cfg.Log, Probe: l.probe(),
-	})
+	}
+	if n.cfg.Record != nil {
+		l.record = n.cfg.Record(m.ID)
+		cfg.Record = l.record
+	}
+	l.loop = market.NewLoop(cfg)
 	return l
 }
 
@@ -71,12 +78,20 @@ func (l *leader) start(ctx context.Context, lease dispatch.Lease) error {
 // stop ends the loop before the relay, so that the last commit is published too.
 func (l *leader) stop(ctx context.Context) {
 	l.loop.Stop()
+	l.endRecording()
 	l.relay.Stop(ctx)
 }
 
-// abandon ends what is another's to go on with: nothing is waited for.
+func (l *leader) endRecording() {
+	if l.record != nil {
+		l.record.Close()
+	}
+}
+
+// abandon ends what is another's to go on with: the bus is not waited for.
 func (l *leader) abandon() {
 	l.loop.Stop()
+	l.endRecording()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	l.relay.Stop(ctx)

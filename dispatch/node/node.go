@@ -36,6 +36,13 @@ type TravelTimes interface {
 	Matrix(ctx context.Context, sources, targets []geo.LatLng) ([][]eta.Estimate, error)
 }
 
+// Recording is a market.Recorder of one term of a market's leadership.
+type Recording interface {
+	market.Recorder
+	// Close ends it; it waits a moment for what is still to be written.
+	Close()
+}
+
 // Config is what a Node is made of; all fields above Shared are required, but for ETA.
 type Config struct {
 	Markets dispatch.Markets
@@ -64,6 +71,8 @@ type Config struct {
 	// Agree is asked each time a market was taken, before it is led: an error means that this node must not lead
 	// at all, and is given by Failed. nil: it may.
 	Agree func(context.Context) error
+	// Record begins the recording of a term of a market's leadership. nil: none is recorded.
+	Record func(dispatch.MarketID) Recording
 }
 
 // dutiesAtOnce is how many changes of duty are worked on at a time; more wait, as long as their askers do. A
