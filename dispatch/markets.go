@@ -44,23 +44,10 @@ type marketFeature struct {
 		ID       string         `json:"id"`
 		Name     string         `json:"name"`
 		Timezone string         `json:"timezone"`
-		Policy   *policyFile    `json:"policy"`
+		Policy   jsontext.Value `json:"policy,omitzero"`
 		Zones    jsontext.Value `json:"zones,omitempty"`
 	} `json:"properties"`
 	Geometry jsontext.Value `json:"geometry"`
-}
-
-// policyFile is a policy as written; nil means the default.
-type policyFile struct {
-	Mode           *Mode  `json:"mode"`
-	WindowMS       *int64 `json:"window_ms"`
-	OfferTTLS      *int64 `json:"offer_ttl_s"`
-	SearchTimeoutS *int64 `json:"search_timeout_s"`
-	MaxPickupS     *int64 `json:"max_pickup_s"`
-	FreshnessS     *int64 `json:"freshness_s"`
-	Candidates     *int64 `json:"candidates"`
-	NoShowS        *int64 `json:"no_show_s"`
-	LeadS          *int64 `json:"lead_s"`
 }
 
 // DefaultMarkets gives the markets of a server that is given no file: sf, nyc and lab.
@@ -143,9 +130,9 @@ func parseMarket(raw jsontext.Value) (Market, error) {
 	if err != nil {
 		return Market{}, fmt.Errorf("/geometry: %w", err)
 	}
-	policy, err := p.Policy.policy()
+	policy, err := ParsePolicy(p.Policy)
 	if err != nil {
-		return Market{}, fmt.Errorf("/properties/policy/%w", err)
+		return Market{}, fmt.Errorf("/properties/policy%w", err)
 	}
 	m := Market{ID: MarketID(p.ID), Name: p.Name, Timezone: p.Timezone, Area: area, Policy: policy}
 	if len(p.Zones) > 0 && p.Zones.Kind() != 'n' {
@@ -165,48 +152,6 @@ func checkTimezone(name string) error {
 		return fmt.Errorf("%q is no IANA time zone: %w", name, err)
 	}
 	return nil
-}
-
-// policy fills in the defaults and checks the bounds.
-func (f *policyFile) policy() (Policy, error) {
-	p := DefaultPolicy()
-	if f == nil {
-		return p, nil
-	}
-	if f.Mode != nil {
-		if *f.Mode != ModeBatch && *f.Mode != ModeNearest {
-			return Policy{}, fmt.Errorf("mode: %q is not %s or %s", *f.Mode, ModeBatch, ModeNearest)
-		}
-		p.Mode = *f.Mode
-	}
-	candidates := time.Duration(p.Candidates)
-	for _, v := range []struct {
-		key      string
-		given    *int64
-		into     *time.Duration
-		unit     time.Duration
-		min, max int64
-	}{
-		// A round shorter than 10 ms costs more than it gains; a day bounds what one shift can wait for.
-		{"window_ms", f.WindowMS, &p.Window, time.Millisecond, 10, 60_000},
-		{"offer_ttl_s", f.OfferTTLS, &p.OfferTTL, time.Second, 1, 600},
-		{"search_timeout_s", f.SearchTimeoutS, &p.SearchTimeout, time.Second, 1, 86_400},
-		{"max_pickup_s", f.MaxPickupS, &p.MaxPickup, time.Second, 1, 86_400},
-		{"freshness_s", f.FreshnessS, &p.Freshness, time.Second, 1, 86_400},
-		{"candidates", f.Candidates, &candidates, 1, 1, 512},
-		{"no_show_s", f.NoShowS, &p.NoShow, time.Second, 0, 86_400},
-		{"lead_s", f.LeadS, &p.Lead, time.Second, 0, 86_400},
-	} {
-		if v.given == nil {
-			continue
-		}
-		if *v.given < v.min || *v.given > v.max {
-			return Policy{}, fmt.Errorf("%s: %d is not from %d to %d", v.key, *v.given, v.min, v.max)
-		}
-		*v.into = time.Duration(*v.given) * v.unit
-	}
-	p.Candidates = int(candidates)
-	return p, nil
 }
 
 // plain puts a decoder's error into one line for an operator: where, and what.

@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"fmt"
 	"os"
 	"reflect"
 	"slices"
@@ -109,7 +108,7 @@ func TestParseMarkets(t *testing.T) {
 		"unknown_policy":  {withPolicy(`{"windows_ms":1}`), "feature 0 (m): /properties/policy/windows_ms: unknown key"},
 		"another_case":    {withPolicy(`{"Mode":"batch"}`), "/properties/policy/Mode: unknown key"},
 		"duplicate_key":   {withPolicy(`{"mode":"batch","mode":"batch"}`), "duplicate"},
-		"unknown_mode":    {withPolicy(`{"mode":"wave"}`), `/properties/policy/mode: "wave" is not batch or nearest`},
+		"unknown_mode":    {withPolicy(`{"mode":"waves"}`), `/properties/policy/mode: "waves" is not one of [batch nearest wave broadcast direct]`},
 		"text_for_number": {withPolicy(`{"window_ms":"2000"}`), "/properties/policy/window_ms: must be a whole number"},
 		"a_fraction":      {withPolicy(`{"offer_ttl_s":1.5}`), "/properties/policy/offer_ttl_s: must be a whole number"},
 		"a_huge_number":   {withPolicy(`{"lead_s":1e30}`), "/properties/policy/lead_s: must be a whole number"},
@@ -145,26 +144,6 @@ func TestParseMarkets(t *testing.T) {
 			}
 		})
 	}
-
-	for key, limits := range map[string][2]int64{
-		"window_ms": {10, 60_000}, "offer_ttl_s": {1, 600}, "search_timeout_s": {1, 86_400}, "max_pickup_s": {1, 86_400},
-		"freshness_s": {1, 86_400}, "candidates": {1, 512}, "no_show_s": {0, 86_400}, "lead_s": {0, 86_400},
-	} {
-		t.Run("bounds_of_"+key, func(t *testing.T) {
-			for _, v := range limits {
-				if _, err := ParseMarkets([]byte(withPolicy(fmt.Sprintf(`{"%s":%d}`, key, v)))); err != nil {
-					t.Errorf("%d: %v", v, err)
-				}
-			}
-			want := fmt.Sprintf("%s: %d is not from %d to %d", key, limits[1]+1, limits[0], limits[1])
-			for _, v := range []int64{limits[0] - 1, limits[1] + 1} {
-				_, err := ParseMarkets([]byte(withPolicy(fmt.Sprintf(`{"%s":%d}`, key, v))))
-				if err == nil || v > limits[1] && !strings.Contains(err.Error(), want) {
-					t.Errorf("%d: %v, want %q", v, err, want)
-				}
-			}
-		})
-	}
 }
 
 func FuzzParseMarkets(f *testing.F) {
@@ -175,6 +154,7 @@ func FuzzParseMarkets(f *testing.F) {
 	f.Add(file)
 	f.Add([]byte(withPolicy(`{"mode":"nearest","window_ms":500}`)))
 	f.Add([]byte(withPolicy(`{"window_ms":1e3}`)))
+	f.Add([]byte(withPolicy(everyKey)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ms, err := ParseMarkets(data)
 		if err != nil {

@@ -78,7 +78,7 @@ func Transitions() []Rule {
 		{StateSearching, StateNoDriver, by(engine)},
 		{StateNoDriver, StateSearching, by(staff)},
 		{StateOffered, StateSearching, by(engine)},
-		{StateSearching, StateEnRouteToPickup, by(staff)},
+		{StateSearching, StateEnRouteToPickup, by(staff, engine)},
 		{StateOffered, StateEnRouteToPickup, by(driver, staff)},
 		{StateScheduled, StateEnRouteToPickup, by(staff)},
 		{StateEnRouteToPickup, StateArrivedAtPickup, by(driver)},

@@ -41,7 +41,7 @@ scheduled cancelled: dispatcher rider service
 scheduled en_route_to_pickup: dispatcher
 scheduled searching: engine
 searching cancelled: dispatcher rider service
-searching en_route_to_pickup: dispatcher
+searching en_route_to_pickup: dispatcher engine
 searching no_driver: engine
 searching offered: engine
 `

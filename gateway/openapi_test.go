@@ -100,7 +100,7 @@ func TestOpenAPI_schemas(t *testing.T) {
 	offers := []any{wire.OfferAccept{}, wire.OfferDecline{}}
 	answers := []any{
 		wire.Stop{}, wire.Order{}, wire.By{}, wire.Event{}, wire.Ack{}, wire.Point{}, wire.Fix{}, wire.Driver{},
-		wire.Near{}, wire.Policy{}, wire.Market{}, wire.Supply{}, wire.SupplyCells{}, wire.Problem{}, wire.Health{}, wire.Readiness{},
+		wire.Near{}, wire.Policy{}, wire.Terms{}, wire.Cost{}, wire.Market{}, wire.Supply{}, wire.SupplyCells{}, wire.Problem{}, wire.Health{}, wire.Readiness{},
 		wire.TicketToken{},
 	}
 	want := map[string][]string{

@@ -45,31 +45,12 @@ type Market struct {
 	Zones jsontext.Value `json:"zones,omitzero"`
 }
 
-// Policy is how a market behaves; all spans are market time.
-type Policy struct {
-	Mode           string  `json:"mode"`
-	WindowMs       int64   `json:"window_ms"`
-	OfferTTLS      float64 `json:"offer_ttl_s"`
-	SearchTimeoutS float64 `json:"search_timeout_s"`
-	MaxPickupS     float64 `json:"max_pickup_s"`
-	FreshnessS     float64 `json:"freshness_s"`
-	Candidates     int     `json:"candidates"`
-	NoShowS        float64 `json:"no_show_s"`
-	LeadS          float64 `json:"lead_s"`
-}
-
 // MarketFrom tells a market at the market instant now; scale is market seconds a wall second.
 func MarketFrom(m *dispatch.Market, now time.Time, scale float64) Market {
-	p := m.Policy
 	return Market{
 		ID: ID(m.ID), Name: m.Name, Timezone: m.Timezone, Area: jsontext.Value(m.Area.GeoJSON()),
 		ServerTime: TimeOf(now), TimeScale: scale,
-		Policy: Policy{
-			Mode: string(p.Mode), WindowMs: p.Window.Milliseconds(), OfferTTLS: seconds(p.OfferTTL),
-			SearchTimeoutS: seconds(p.SearchTimeout), MaxPickupS: seconds(p.MaxPickup),
-			FreshnessS: seconds(p.Freshness), Candidates: p.Candidates, NoShowS: seconds(p.NoShow),
-			LeadS: seconds(p.Lead),
-		},
+		Policy: PolicyFrom(&m.Policy),
 	}
 }
 
