@@ -20,7 +20,7 @@ type cells struct {
 }
 
 const (
-	cellSlots    = 1 << 13 // 128 KB; a city of 400 km2 has as many tiles
+	cellSlots    = 1 << 15 // 512 KB; a city of 1,500 km2 has as many tiles
 	tilesADegree = 512     // 217 m to the north
 )
 

@@ -71,10 +71,29 @@ func (l *Learnt) Learn(drives []Observation) (used int) {
 
 // Estimate is the drive from a to b that begins at an instant.
 func (l *Learnt) Estimate(a, b geo.LatLng, begin time.Time) Estimate {
-	var d drive
-	d.day, d.week = hours(begin.In(l.zone))
-	d.from, d.to = l.cells.at(a), l.cells.at(b)
-	return l.model.Load().of(&d, a, b)
+	h := l.At(begin)
+	return h.Estimate(a, b)
+}
+
+// Hour gives a Learnt's estimates of drives that begin at one instant, all by one model: for many in a row, without a
+// table. Immutable; it may be used by many at once.
+type Hour struct {
+	cells     *cells
+	model     *model
+	day, week int
+}
+
+// At gives the estimates of drives that begin at an instant, as of what is learnt by now.
+func (l *Learnt) At(begin time.Time) Hour {
+	h := Hour{cells: &l.cells, model: l.model.Load()}
+	h.day, h.week = hours(begin.In(l.zone))
+	return h
+}
+
+// Estimate is the drive from a to b; the zero Estimate when one is no place.
+func (h *Hour) Estimate(a, b geo.LatLng) Estimate {
+	d := drive{from: h.cells.at(a), to: h.cells.at(b), day: h.day, week: h.week}
+	return h.model.of(&d, a, b)
 }
 
 // Matrix implements Estimator. It stops with ctx's error.

@@ -118,11 +118,31 @@ func hours(local time.Time) (day, week int) {
 	return local.Hour(), int(local.Weekday())*24 + local.Hour()
 }
 
-// sectorOf is the direction from a to b as on a plane map; across the antimeridian it goes the short way.
+// sectorOf is the direction from a to b as on a plane map; across the antimeridian it goes the short way. The sectors
+// meet at the axes and the diagonals, so that comparing the two sides tells what an arctangent would.
 func sectorOf(a, b geo.LatLng) int {
-	east := math.Remainder(b.Lng-a.Lng, 360) * math.Cos((a.Lat+b.Lat)*(math.Pi/360))
-	turn := (math.Atan2(b.Lat-a.Lat, east) + math.Pi) / (2 * math.Pi) // 0 to 1
-	return min(int(turn*sectors), sectors-1)
+	north, east := b.Lat-a.Lat, b.Lng-a.Lng
+	if east < -180 || east > 180 {
+		east = math.Remainder(east, 360)
+	}
+	east *= math.Cos((a.Lat + b.Lat) * (math.Pi / 360))
+	switch {
+	case north < 0 && east < 0 && north > east:
+		return 0
+	case north < 0 && east < 0:
+		return 1
+	case north < 0 && -north > east:
+		return 2
+	case north < 0:
+		return 3
+	case east > north, east == 0 && north == 0:
+		return 4
+	case east > 0:
+		return 5
+	case north > -east:
+		return 6
+	}
+	return 7
 }
 
 // effects is the sum of what the hours and the cells add.
