@@ -18,6 +18,7 @@ type eraseCmd struct {
 	personFlags
 	Yes     bool          `help:"Erase; without it only what would be erased is told."`
 	Wait    time.Duration `help:"How long to wait for a running server to overwrite the copies in its stream (default: ${default})." default:"20s"`
+	Record  string        `help:"Delete the logs in this folder, which serve --record wrote, that name the person." placeholder:"DIR"`
 	Rewrite bool          `help:"Rewrite SQLite's file afterwards also while a server runs: its writes wait meanwhile, about a second for each 100 MB."`
 }
 
@@ -69,6 +70,9 @@ func (c *eraseCmd) Run(ctx context.Context, std stdio) (err error) {
 	if _, err := fmt.Fprintf(std.Out, "Erased: %s.\n%s stands where the id stood.\n", counts(held), erasure.Pseudonym); err != nil {
 		return err
 	}
+	if err := c.logs(p, std.Out); err != nil {
+		return err
+	}
 	return c.finish(ctx, a, erasure.ID, std.Out)
 }
 
@@ -78,6 +82,20 @@ func (c *eraseCmd) putAndForget(ctx context.Context, a peopleStore, p dispatch.P
 		return err
 	}
 	return a.EraseAuditActor(ctx, p.Role, p.ID)
+}
+
+// logs deletes what was recorded of the person, where that is told.
+func (c *eraseCmd) logs(p dispatch.Person, out io.Writer) error {
+	note := "Logs of 'serve --record' were not looked at: name their folder with --record, or delete them."
+	if c.Record != "" {
+		n, err := eraseLogs(c.Record, p.ID)
+		if err != nil {
+			return fmt.Errorf("%w; %d logs were deleted, the same command goes on", err, n)
+		}
+		note = fmt.Sprintf("Logs deleted that name the person: %d.", n)
+	}
+	_, err := fmt.Fprintln(out, note)
+	return err
 }
 
 // finish waits for the stream, and then cleans the store's files.

@@ -43,6 +43,7 @@ type commands struct {
 	Token   tokenCmd   `cmd:"" help:"Print a token for a rider, driver, dispatcher, service or admin."`
 	Load    loadCmd    `cmd:"" help:"Play drivers and riders against a running server and check every promise they can see."`
 	Solve   solveCmd   `cmd:"" help:"Solve one assignment instance, with a proof that no assignment costs less."`
+	Replay  replayCmd  `cmd:"" help:"Run what serve --record recorded again, and compare every effect."`
 	Migrate migrateCmd `cmd:"" help:"Show or change the tables of a store."`
 	Backup  backupCmd  `cmd:"" help:"Copy the data dir of a server on SQLite while it runs."`
 	Audit   auditCmd   `cmd:"" help:"Show or check the audit log."`

@@ -100,7 +100,7 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 	s.node = node.New(node.Config{
 		Markets: markets, Store: failStore(journal), Bus: conn, ETA: router, Clock: journal.clock, Wall: wall, Log: log,
 		Registry: registry, Shared: journal.shared, OwnBus: c.NATSURL == "", Patience: journal.patience, Agree: journal.agree,
-		Archive: archive, Learning: learning, Keep: c.keep(c.TimeScale),
+		Archive: archive, Learning: learning, Keep: c.keep(c.TimeScale), Record: recording(c.Record, log, registry),
 	})
 	if err := s.node.Start(ctx); err != nil {
 		return nil, err

@@ -31,7 +31,8 @@ type serveCmd struct {
 	RedisURL       string   `name:"redis-url" env:"HEXFLEET_REDIS_URL" hidden:""`
 	JWKSURL        string   `name:"jwks-url" env:"HEXFLEET_JWKS_URL" hidden:""`
 	TrustedProxies []string `hidden:""`
-	Record         string   `hidden:""`
+
+	Record string `help:"Write to this folder all that the markets' cores are given, for 'hexfleet replay': places and ids of people among it (docs/privacy.md)." placeholder:"DIR"`
 
 	DemoDrivers int `help:"How many drivers --demo has." default:"400" hidden:""`
 }
@@ -63,7 +64,7 @@ func (c *serveCmd) check() error {
 		set  bool
 	}{
 		{"--redis-url", c.RedisURL != ""}, {"--jwks-url", c.JWKSURL != ""},
-		{"--trusted-proxies", len(c.TrustedProxies) > 0}, {"--record", c.Record != ""},
+		{"--trusted-proxies", len(c.TrustedProxies) > 0},
 	} {
 		if later.set {
 			return usagef("%s is not built yet", later.flag)
@@ -82,6 +83,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 		return err
 	}
 	if err := c.checkDemo(markets); err != nil {
+		return err
+	}
+	if err := makeRecordDir(c.Record); err != nil {
 		return err
 	}
 	named := c.DataDir != ""

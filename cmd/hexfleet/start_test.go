@@ -51,7 +51,8 @@ func TestServe_RefusesToStart(t *testing.T) {
 		"router's password":     {[]string{"--eta-url", "osrm+http://user:secret@host:port"}, exitUsage, "--eta-url"},
 		"budget of nothing":     {[]string{"--eta-budget", "0s"}, exitUsage, "--eta-budget"},
 		"budget of a round":     {[]string{"--eta-budget", "2s"}, exitUsage, "--eta-budget"},
-		"what is not built":     {[]string{"--record", "x"}, exitUsage, "not built"},
+		"what is not built":     {[]string{"--redis-url", "x"}, exitUsage, "not built"},
+		"unwritable record":     {[]string{"--record", "/proc/hexfleet"}, exitFailure, "/proc/hexfleet"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			args := append([]string{"serve", "--data-dir", t.TempDir(), "--listen", "127.0.0.1:0"}, c.args...)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -14,13 +15,15 @@ type versionCmd struct{}
 
 // Run implements the command.
 func (versionCmd) Run(std stdio) error {
+	_, err := fmt.Fprintf(std.Out, "hexfleet %s %s %s/%s\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+// programVersion is the version of this build.
+func programVersion() string {
 	v := version
 	if info, ok := debug.ReadBuildInfo(); ok && v == "" {
 		v = info.Main.Version
 	}
-	if v == "" {
-		v = "(devel)"
-	}
-	_, err := fmt.Fprintf(std.Out, "hexfleet %s %s %s/%s\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
+	return cmp.Or(v, "(devel)")
 }
