@@ -2,6 +2,9 @@ package node
 
 import (
 	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -21,70 +24,106 @@ const topSpeedMps = 40
 // any more. At ten rounds a second a fleet of 10,000 is gone through each second.
 const sweep = 1024
 
-// finder answers the market's Seek from the index and the travel times. It holds no state.
-type finder struct{ leader *leader }
+// blockSize is how many orders a searcher takes at a time: some 0.3 ms of work, so that all end at about the same time.
+const blockSize = 32
 
-// Find implements market.Finder.
+// finder answers the market's Seek from the index and the travel times. Safe for concurrent use, as searches of a core
+// that was dropped may still be under way.
+type finder struct {
+	leader *leader
+	// haste tells whether rounds are in a hurry.
+	haste haste
+	// searchers are free ones, *searcher.
+	searchers sync.Pool
+}
+
+// Find implements market.Finder. Who searches which orders is left to chance, what is found is not: it stands in the
+// orders' order.
 func (f *finder) Find(ctx context.Context, s *market.Seek) market.Candidates {
+	l := f.leader
 	ctx, cancel := context.WithTimeout(ctx, findBudget)
 	defer cancel()
-	out := market.Candidates{Round: s.Round}
-	f.leader.index.Expire(f.leader.node.cfg.Clock.Now().Add(-s.Freshness), sweep)
-	for i := range s.Orders {
-		if ctx.Err() != nil {
-			f.leader.node.cfg.Log.Warn("round out of time", "market", f.leader.market.ID,
-				"orders", len(s.Orders), "searched", i)
-			break
+	now := l.node.cfg.Clock.Now()
+	l.index.Expire(now.Add(-s.Freshness), sweep)
+	r := newSearch(l, s, now)
+	blocks := make([]block, (len(s.Orders)+blockSize-1)/blockSize)
+	var next, left atomic.Int64 // blocks taken, orders left out
+	f.each(min(len(blocks), searchersOf(runtime.GOMAXPROCS(0))), func(w *searcher) {
+		for i := next.Add(1) - 1; i < int64(len(blocks)); i = next.Add(1) - 1 {
+			orders := s.Orders[i*blockSize : min(int(i+1)*blockSize, len(s.Orders))]
+			b := &blocks[i]
+			b.pairs = make([]market.Candidate, 0, len(orders)*s.Candidates)
+			b.trips = make([]market.Trip, 0, len(orders))
+			for j := range orders {
+				if ctx.Err() != nil {
+					left.Add(int64(len(orders) - j))
+					break
+				}
+				w.order(ctx, r, &orders[j], b)
+			}
 		}
-		f.order(ctx, s, &s.Orders[i], &out)
+	})
+	out := gather(s.Round, blocks)
+	out.Hurry = f.haste.judge(l, len(s.Orders), int(left.Load()))
+	return out
+}
+
+// searchersOf is how many search at once on so many processors. Half of them are left to those who send positions and
+// ask for orders meanwhile.
+func searchersOf(processors int) int { return max(1, processors/2) }
+
+// each has so many searchers work and waits for them.
+func (f *finder) each(n int, work func(*searcher)) {
+	one := func() {
+		w, _ := f.searchers.Get().(*searcher)
+		if w == nil {
+			w = &searcher{}
+		}
+		defer f.searchers.Put(w)
+		work(w)
+	}
+	var others sync.WaitGroup
+	for range n - 1 {
+		others.Go(one)
+	}
+	one()
+	others.Wait()
+}
+
+// block is what was found for some orders in a row.
+type block struct {
+	pairs   []market.Candidate
+	trips   []market.Trip
+	removed []market.Removed
+}
+
+func gather(round int64, blocks []block) market.Candidates {
+	var pairs, trips, removed int
+	for i := range blocks {
+		pairs, trips, removed = pairs+len(blocks[i].pairs), trips+len(blocks[i].trips), removed+len(blocks[i].removed)
+	}
+	out := market.Candidates{
+		Round: round, Pairs: make([]market.Candidate, 0, pairs), Trips: make([]market.Trip, 0, trips),
+	}
+	if removed > 0 {
+		out.Removed = make([]market.Removed, 0, removed)
+	}
+	for i := range blocks {
+		out.Pairs = append(out.Pairs, blocks[i].pairs...)
+		out.Trips = append(out.Trips, blocks[i].trips...)
+		out.Removed = append(out.Removed, blocks[i].removed...)
 	}
 	return out
 }
 
-// order adds the candidates of one order and its trip time.
-func (f *finder) order(ctx context.Context, s *market.Seek, o *market.Sought, out *market.Candidates) {
-	l := f.leader
-	pickup := o.Stops[0].LatLng
-	near := l.index.Nearest(geo.Query{
-		At: pickup, K: s.Candidates,
-		Within:     geo.Meters(s.MaxPickup.Seconds() * topSpeedMps),
-		FreshSince: l.node.cfg.Clock.Now().Add(-s.Freshness),
-		Filter:     l.fleet.supply.wanted(o.VehicleClass),
-		Barred:     l.handles(o.Barred),
-	})
-	if len(near) == 0 {
-		return
-	}
-	sources := make([]geo.LatLng, len(near))
-	for i, n := range near {
-		sources[i] = n.LatLng
-	}
-	times, err := l.learner.Matrix(ctx, sources, []geo.LatLng{pickup})
-	if err != nil {
-		l.node.cfg.Log.Warn("no travel times", "market", l.market.ID, "order", o.Order, "error", err)
-		return
-	}
-	for i, n := range near {
-		if id, ok := l.index.ID(n.Handle); ok {
-			out.Pairs = append(out.Pairs, market.Candidate{
-				Order: o.Order, Driver: dispatch.DriverID(id), Pickup: times[i][0].Duration, Source: times[i][0].Source,
-			})
-		}
-	}
-	if trip := l.trip(ctx, o.Stops); trip > 0 {
-		out.Trips = append(out.Trips, market.Trip{Order: o.Order, Duration: trip})
-	}
-}
-
 // handles gives those of the drivers that are in the index.
-func (l *leader) handles(ids []dispatch.DriverID) []geo.Handle {
-	var hs []geo.Handle
+func (l *leader) handles(into []geo.Handle, ids []dispatch.DriverID) []geo.Handle {
 	for _, id := range ids {
 		if h, known := l.index.Find(string(id)); known {
-			hs = append(hs, h)
+			into = append(into, h)
 		}
 	}
-	return hs
+	return into
 }
 
 // trip estimates the travel time through all stops; zero when it is not known.

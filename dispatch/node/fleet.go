@@ -189,6 +189,19 @@ func (f *fleet) get(id dispatch.DriverID) (dispatch.Driver, bool) {
 	return d, true
 }
 
+// member gives a driver as it stands; false when it is neither on duty nor at work here.
+func (f *fleet) member(id dispatch.DriverID) (member, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	m, ok := f.drivers[id]
+	if !ok {
+		return member{}, false
+	}
+	copied := *m
+	copied.orders = slices.Clone(m.orders)
+	return copied, true
+}
+
 // state is what the driver does; the caller holds fleet.mu.
 func (m *member) state() dispatch.DriverState {
 	states := make([]dispatch.State, len(m.orders))

@@ -30,6 +30,7 @@ type leader struct {
 	tally  *tally
 	// learner has the travel times.
 	learner *learner
+	finder  *finder
 	boards  boards
 	// record is nil when nothing is recorded.
 	record Recording
@@ -47,12 +48,13 @@ func newLeader(s *seat, t *term) *leader {
 		node: n, market: m, policy: &s.policy, zones: &s.zones, term: t,
 		index: x, fleet: newFleet(x), tally: newTally(), learner: newLearner(&n.cfg, &m), watch: newWatch(),
 	}
+	l.finder = &finder{leader: l}
 	l.relay = bus.NewRelay(bus.RelayConfig{
 		Market: m.ID, Source: &leadersSource{Source: n.cfg.Store, term: t}, Conn: n.cfg.Bus, Clock: n.cfg.Wall,
 		Log: n.cfg.Log.With("market", m.ID), Registerer: n.cfg.Registry,
 	})
 	cfg := market.Config{
-		Market: m, Journal: n.cfg.Store, Finder: &finder{leader: l}, Clock: n.cfg.Clock, Wall: n.cfg.Wall,
+		Market: m, Journal: n.cfg.Store, Finder: l.finder, Clock: n.cfg.Clock, Wall: n.cfg.Wall,
 		Told: l.told, Recovered: l.recovered, Supply: l.fleet.supply.hint,
 		Valid: t.valid, Patience: n.cfg.Patience, Log: n.cfg.Log, Probe: l.probe(),
 	}
@@ -127,6 +129,20 @@ func (l *leader) told(t market.Told) {
 	}
 	l.node.metrics.events(l.market.ID, t.Events)
 	l.tally.events(t.Events)
+	l.countChained(t.Events)
+}
+
+// countChained counts the orders that were given to drivers at work on another; the fleet has heard of them.
+func (l *leader) countChained(events []dispatch.Event) {
+	for i := range events {
+		e := &events[i]
+		if e.Order == nil || e.To != dispatch.StateEnRouteToPickup || e.From == e.To {
+			continue
+		}
+		if d, ok := l.fleet.get(e.Order.Driver); ok && len(d.Orders) > 1 {
+			l.node.metrics.decisions.chained.WithLabelValues(string(l.market.ID)).Inc()
+		}
+	}
 }
 
 // recovered starts over from the journal.
@@ -143,6 +159,11 @@ func (l *leader) probe() market.Probe {
 	p.Round = func(s market.RoundStats, took time.Duration) {
 		l.tally.round()
 		tell(s, took)
+	}
+	waited := p.Waited
+	p.Waited = func(d time.Duration) {
+		l.finder.haste.waited(d, l.node.cfg.Wall.Now())
+		waited(d)
 	}
 	return p
 }

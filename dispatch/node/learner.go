@@ -94,6 +94,9 @@ func (k *learner) Matrix(ctx context.Context, sources, targets []geo.LatLng) ([]
 	return k.times.Matrix(ctx, sources, targets)
 }
 
+// routed tells whether a router is asked first. Else the line alone answers.
+func (k *learner) routed() bool { return k.times != TravelTimes(k.line) }
+
 // quick estimates one drive without asking anyone: whoever sends a position must not wait for a router.
 func (k *learner) quick(from, to geo.LatLng, now time.Time) time.Duration {
 	return k.line.Estimate(from, to, now).Duration

@@ -12,10 +12,12 @@ type decisions struct {
 	made         *prometheus.CounterVec
 	unmatched    *prometheus.CounterVec
 	greedy       *prometheus.CounterVec
+	hurries      *prometheus.CounterVec
 	seconds      *prometheus.CounterVec
 	shadow       *prometheus.CounterVec
 	redispatches *prometheus.CounterVec
 	nudges       *prometheus.CounterVec
+	chained      *prometheus.CounterVec
 }
 
 func newDecisions(r prometheus.Registerer) decisions {
@@ -28,12 +30,15 @@ func newDecisions(r prometheus.Registerer) decisions {
 		made:      counter("round_decisions_total", "Offers that rounds made, and orders assigned without asking (forced).", "market", "what"),
 		unmatched: counter("round_unmatched_total", "Orders that a round left without, by reason.", "market", "reason"),
 		greedy:    counter("round_greedy_total", "Rounds that were decided in a hurry.", "market"),
+		hurries: counter("round_hurries_total",
+			"Rounds that were in a hurry: out of their budget for candidates, or with commands queued too long.", "market", "why"),
 		seconds: counter("round_cost_seconds_total",
 			"Seconds that rounds decided on: cost with penalties, and pickup times.", "market", "what"),
 		shadow: counter("round_shadow_total",
 			"What the shadow would have decided: orders matched, orders that differ, seconds of cost and of pickup.", "market", "what"),
 		redispatches: counter("redispatches_total", "Orders whose driver was taken off before the pickup, by cause.", "market", "cause"),
 		nudges:       counter("nudges_total", "Drivers reminded of the order that they do not come to, by cause.", "market", "cause"),
+		chained:      counter("chained_matches_total", "Orders given to a driver who was at work on another.", "market"),
 	}
 }
 

@@ -71,6 +71,8 @@ type Config struct {
 	// Agree is asked each time a market was taken, before it is led: an error means that this node must not lead
 	// at all, and is given by Failed. nil: it may.
 	Agree func(context.Context) error
+	// Explain: rounds are asked to tell who was removed from them and why.
+	Explain bool
 	// Record begins the recording of a term of a market's leadership. nil: none is recorded.
 	Record func(dispatch.MarketID) Recording
 }

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -28,12 +30,15 @@ type supply struct {
 	// free are the drivers that are free, by vehicle class. It outlasts their time in the index: a driver that goes
 	// off duty and comes back may be free again before the index hears that it went.
 	free map[dispatch.DriverID]uint16
+	// ends are the drivers at work that may be asked for the time after: where their trips end, and for which class. A
+	// driver is in one of the two at most.
+	ends map[dispatch.DriverID]ending
 	// classes numbers the vehicle classes, from 1 on, the last number being all others.
 	classes map[string]uint16
 }
 
 func newSupply(x *geo.Index) supply {
-	return supply{index: x, free: map[dispatch.DriverID]uint16{}, classes: map[string]uint16{}}
+	return supply{index: x, free: map[dispatch.DriverID]uint16{}, ends: map[dispatch.DriverID]ending{}, classes: map[string]uint16{}}
 }
 
 // join takes a driver into the index.
@@ -68,6 +73,7 @@ func (s *supply) reset() {
 		}
 	}
 	clear(s.free)
+	clear(s.ends)
 }
 
 // hint takes who became free or busy.
@@ -81,6 +87,11 @@ func (s *supply) hint(changes []market.Supply) {
 			s.free[c.Driver] = class
 		} else {
 			delete(s.free, c.Driver)
+		}
+		if c.Ends != nil {
+			s.ends[c.Driver] = ending{driver: c.Driver, class: s.numberLocked(c.VehicleClass), at: c.Ends.At}
+		} else {
+			delete(s.ends, c.Driver)
 		}
 		if h, known := s.index.Find(string(c.Driver)); known {
 			s.describe(h, class)
@@ -104,6 +115,13 @@ func (s *supply) wanted(class string) geo.Filter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return geo.Filter{Class: s.numberLocked(class), States: stateFree, NotStates: stateSuspect}
+}
+
+// ending gives the drivers at work that may be asked for the time after, in no order.
+func (s *supply) ending() []ending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.AppendSeq(make([]ending, 0, len(s.ends)), maps.Values(s.ends))
 }
 
 // mark sets or clears states of a driver.

@@ -1,0 +1,52 @@
+package node
+
+import (
+	"slices"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/dispatch/market"
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// removed tells which of the drivers nearest to an order, whatever they do, the search took out, and by which filter.
+// Those whose fix is too old are found until the index has set them aside.
+func (w *searcher) removed(r *search, o *market.Sought, b *block) {
+	l := r.leader
+	w.near = l.index.NearestInto(w.near, geo.Query{At: o.Stops[0].LatLng, K: r.seek.Candidates})
+	for i := range w.near {
+		n := &w.near[i]
+		id, here := l.index.ID(n.Handle)
+		d := dispatch.DriverID(id)
+		if !here || slices.ContainsFunc(w.found, func(c market.Candidate) bool { return c.Driver == d }) {
+			continue
+		}
+		if by := r.filter(o, d, n); by != "" {
+			b.removed = append(b.removed, market.Removed{Order: o.Order, Driver: d, By: by})
+		}
+	}
+}
+
+// filter names the first filter that a driver does not pass; "" for one that passes all: something has changed since.
+func (r *search) filter(o *market.Sought, d dispatch.DriverID, n *geo.Neighbor) string {
+	m, known := r.leader.fleet.member(d)
+	_, barred := slices.BinarySearch(o.Barred, d)
+	switch {
+	case !known || !m.duty.Online:
+		return dispatch.FilterOffDuty
+	case n.At.Before(r.fresh):
+		return dispatch.FilterStale
+	case m.seen.doubted.Load():
+		return dispatch.FilterSuspect
+	case m.duty.VehicleClass != o.VehicleClass:
+		return dispatch.FilterVehicleClass
+	case barred:
+		return dispatch.FilterBarred
+	case len(m.orders) > 0:
+		return dispatch.FilterBusy
+	case m.offer != "":
+		return dispatch.FilterOffered
+	case n.Distance > r.reach(o):
+		return dispatch.FilterTooFar
+	}
+	return ""
+}
