@@ -36,10 +36,11 @@ func OrderParts(f dispatch.OrderFilter, known []dispatch.MarketID) []OrderPart {
 }
 
 // stateParts parts a market's list by state: the open orders are few and have an index without the state, each
-// closed state has its own place in another.
+// closed state has its own place in another. A list of all states is parted too: an index of all orders of a market would
+// be written at three of an order's steps.
 func stateParts(f dispatch.OrderFilter) []OrderPart {
 	if len(f.States) == 0 {
-		return []OrderPart{{OrderFilter: f}}
+		f.States = dispatch.States()
 	}
 	var parts []OrderPart
 	var open []dispatch.State

@@ -27,15 +27,16 @@ WITH stood AS (
     RETURNING seq)
 SELECT set_config('hexfleet.commit', 'on', true), CASE
     WHEN NOT EXISTS (SELECT FROM stood) THEN journal_fenced($1::text, $2::bigint, $3::bigint)
-    WHEN $4::bigint > 0 THEN journal_all('events', (SELECT seq FROM stood), $5::bigint)
+    WHEN $4::bigint > 0 AND (SELECT seq FROM stood) <> $5::bigint
+        THEN journal_all('events', (SELECT seq FROM stood), $5::bigint)
 END`
 
 // The statements of a commit. Each but the fence is known twice: for many rows, and for a lone one, which comes as plain
 // values, because arrays of one take longer than all the rest of it.
 const (
 	stmtFence = iota
-	stmtOrders
-	stmtNewPlaces
+	stmtBegin
+	stmtStep
 	stmtPlaces
 	stmtCapacity
 	stmtDuties
@@ -58,8 +59,8 @@ const binaryFormat = 1
 func prepare(ctx context.Context, conn *pgconn.PgConn, said func(string) string) error {
 	var p prepared
 	for i, text := range [stmtCount]func(list func(...string) string) string{
-		stmtFence:  func(func(...string) string) string { return fence },
-		stmtOrders: putOrders, stmtNewPlaces: insertPlaces, stmtPlaces: comparePlaces, stmtCapacity: checkCapacity,
+		stmtFence: func(func(...string) string) string { return fence },
+		stmtBegin: beginOrders, stmtStep: stepOrders, stmtPlaces: comparePlaces, stmtCapacity: checkCapacity,
 		stmtDuties: putDuties, stmtOffers: putOffers, stmtAnswers: putAnswers, stmtDropAnswers: dropAnswers,
 	} {
 		for form, list := range [2]func(...string) string{many, lone} {

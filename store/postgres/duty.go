@@ -39,7 +39,7 @@ stood AS (
         AND (NOT excluded.online
             OR d.claim_market IS NULL OR d.claim_market = excluded.market OR d.claimed_at <= $3::bigint)
     RETURNING 1)
-SELECT journal_all('duties', (SELECT count(*) FROM stood), $2::bigint)`
+SELECT journal_all('duties', count(*), $2::bigint) FROM stood HAVING count(*) <> $2::bigint`
 }
 
 // duties writes the events of duties, with the rows of their drivers.

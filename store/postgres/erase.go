@@ -310,8 +310,11 @@ func (e *eraser) rest(ctx context.Context) error {
 	if err := e.offers(ctx); err != nil {
 		return err
 	}
-	err := e.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return counted(ctx, tx, &e.held.Answers, `DELETE FROM answers WHERE sub = $1`, e.p.ID)
+	err := e.j.answerPages(ctx, func(from, to string) error {
+		return e.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+			return counted(ctx, tx, &e.held.Answers,
+				`DELETE FROM answers WHERE ctid >= $1::tid AND ctid < $2::tid AND sub = $3`, from, to, e.p.ID)
+		})
 	})
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ WITH stood AS (
         ended_wall = excluded.ended_wall, reason = excluded.reason
     WHERE o.state = 'live' AND o.order_id = excluded.order_id AND o.driver_id = excluded.driver_id
     RETURNING 1)
-SELECT journal_all('offers', (SELECT count(*) FROM stood), $1::bigint)`
+SELECT journal_all('offers', count(*), $1::bigint) FROM stood HAVING count(*) <> $1::bigint`
 }
 
 // offers writes each offer as the batch leaves it, the ended ones first: a driver may be given a new offer in the

@@ -9,52 +9,65 @@ import (
 	"github.com/hexfleet/hexfleet/store"
 )
 
-// putOrders writes the events of orders and, from the same values, the orders' rows. An order that begins is inserted;
-// another is found as its event says it was left, and what an order is of, and its driver but for a reassignment,
-// stays. An event that is no legal transition, or whose order is not as orders in its state are, finds no row, and then
-// nothing stands: see journal_all. An order is found by the place of its row, ctid, which the planner knows one way to
-// get at; it is sent for once, because an event and its order's row have much in common.
-func putOrders(list func(...string) string) string {
+// told begins the statements below: it writes the events of orders. n are the rows given, of which more columns follow
+// when more is not empty.
+func told(list func(...string) string, more, kinds string) string {
+	params := []string{"$3 text", "$4 bigint", "$5 bigint", "$6 text", "$7 bigint", "$8 text", "$9 text", "$10 text", "$11 text",
+		"$12 text", "$13 text", "$14 text", "$15 text", "$16 text", "$17 text", "$18 bigint", "$19 bigint", "$20 bigint",
+		"$21 bigint", "$22 text", "$23 text", "$24 bigint", "$25 bigint", "$26 text", "$27 bigint", "$28 bigint", "$29 text",
+		"$30 text", "$31 bigint", "$32 text"}
+	if more != "" {
+		params = append(params, kinds)
+		more = ", " + more
+	}
 	return `
 WITH n (id, seq, version, type, at, by_role, by_sub, event_driver, offer_id, event_reason, doc, from_state, state, driver_id,
     vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta, cancelled_by, reason, search_since, changed_at, bars,
-    priority, closed_at, kind, rider_id, requested_at, policy) AS (
-    SELECT ` + list("$3 text", "$4 bigint", "$5 bigint", "$6 text", "$7 bigint", "$8 text", "$9 text", "$10 text", "$11 text",
-		"$12 text", "$13 text", "$14 text", "$15 text", "$16 text", "$17 text", "$18 bigint", "$19 bigint", "$20 bigint",
-		"$21 bigint", "$22 text", "$23 text", "$24 bigint", "$25 bigint", "$26 text", "$27 bigint", "$28 bigint", "$29 text",
-		"$30 text", "$31 bigint", "$32 text") + `),
+    priority, closed_at, kind, rider_id, requested_at, policy` + more + `) AS (SELECT ` + list(params...) + `),
 told AS (
     INSERT INTO events (market, subject, subject_id, seq, version, type, at, by_role, by_sub, from_state, to_state,
         driver_id, offer_id, reason, policy, doc)
     SELECT $1::text, 'order', id, seq, version, type, at, by_role, by_sub, from_state, state, event_driver, offer_id,
-        event_reason, policy, doc FROM n),
-lawful AS (
-    SELECT * FROM n WHERE order_fits(n.kind, n.state, n.driver_id, n.next_stop, n.cancelled_by, n.closed_at)
+        event_reason, policy, doc FROM n),`
+}
+
+// lawful holds when an event of n is a legal transition and its order as orders in its state are.
+const lawful = `order_fits(n.kind, n.state, n.driver_id, n.next_stop, n.cancelled_by, n.closed_at)
         AND (SELECT true FROM transitions t
-            WHERE t.type = n.type AND t.from_state = n.from_state AND t.to_state = n.state)),
+            WHERE t.type = n.type AND t.from_state = n.from_state AND t.to_state = n.state)`
+
+// beginOrders writes the events by which orders begin and, from the same values, the orders' rows and places. An event
+// that is not lawful finds no row, and then nothing stands: see journal_all.
+func beginOrders(list func(...string) string) string {
+	return told(list, "stops", "$33 text") + `
+placed AS (INSERT INTO order_places (order_id, stops) SELECT id, stops FROM n),
 begun AS (
     INSERT INTO orders (market, id, version, state, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta,
         dropoff_eta, cancelled_by, reason, search_since, changed_at, bars, priority, closed_at, kind, rider_id,
         requested_at)
     SELECT $1::text, id, version, state, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta,
         cancelled_by, reason, search_since, changed_at, bars, priority, closed_at, kind, rider_id, requested_at
-    FROM lawful WHERE version = 1 AND from_state = ''
-    RETURNING 1),
+    FROM n WHERE version = 1 AND from_state = '' AND ` + lawful + `
+    RETURNING 1)
+SELECT journal_all('transitions', count(*), $2::bigint) FROM begun HAVING count(*) <> $2::bigint`
+}
+
+// stepOrders writes the other events of orders and, from the same values, the orders' rows. A row is found as its event
+// says it was left, and what an order is of, and its driver but for a reassignment, stays. It is found by its place,
+// ctid, which the planner knows one way to get at.
+func stepOrders(list func(...string) string) string {
+	return told(list, "", "") + `
 stood AS (
     UPDATE orders o SET version = m.version, state = m.state, driver_id = m.driver_id, vehicle_class = m.vehicle_class,
         next_stop = m.next_stop, pickup_at = m.pickup_at, pickup_eta = m.pickup_eta, dropoff_eta = m.dropoff_eta,
         cancelled_by = m.cancelled_by, reason = m.reason, search_since = m.search_since, changed_at = m.changed_at,
         bars = m.bars, priority = m.priority, closed_at = m.closed_at
-    FROM (SELECT *, (SELECT k.ctid FROM orders k WHERE k.id = lawful.id) AS tid FROM lawful WHERE version > 1) m
+    FROM (SELECT *, CASE WHEN ` + lawful + ` THEN (SELECT k.ctid FROM orders k WHERE k.id = n.id) END AS tid FROM n) m
     WHERE o.ctid = m.tid AND CASE WHEN o.version = m.version - 1 AND o.state = m.from_state AND o.market = $1::text
             AND o.kind = m.kind AND o.rider_id = m.rider_id AND o.requested_at = m.requested_at
         THEN o.driver_id IS NULL OR m.driver_id IS NULL OR o.driver_id = m.driver_id OR m.type = 'order.reassigned' END
     RETURNING 1)
-SELECT journal_all('transitions', (SELECT count(*) FROM begun) + (SELECT count(*) FROM stood), $2::bigint)`
-}
-
-func insertPlaces(list func(...string) string) string {
-	return `INSERT INTO order_places (order_id, stops) SELECT ` + list("$1 text", "$2 text")
+SELECT journal_all('transitions', count(*), $2::bigint) FROM stood HAVING count(*) <> $2::bigint`
 }
 
 // comparePlaces proves that orders have the places that they began with. It is asked of edited ones: no other
@@ -63,7 +76,7 @@ func comparePlaces(list func(...string) string) string {
 	return `
 SELECT journal_all('places', count(*), $1::bigint)
 FROM (SELECT ` + list("$2 text", "$3 text") + `) AS n (id, stops)
-WHERE (SELECT p.stops FROM order_places p WHERE p.order_id = n.id) = n.stops`
+WHERE (SELECT p.stops FROM order_places p WHERE p.order_id = n.id) = n.stops HAVING count(*) <> $1::bigint`
 }
 
 // checkCapacity counts the orders of drivers that have got one.
@@ -73,24 +86,27 @@ func checkCapacity(list func(...string) string) string {
 
 // orders writes the events of orders, with their rows.
 func (w *writer) orders(m dispatch.MarketID, events []eventRow) {
-	for i := range events {
-		if events[i].event.Order != nil {
-			w.order(&events[i])
+	sent := 0
+	for _, begins := range []bool{true, false} {
+		for i := range events {
+			if o := events[i].event.Order; o != nil && (o.Version == 1) == begins {
+				w.order(&events[i], begins)
+			}
 		}
+		n := w.rows.n
+		if n == 0 {
+			continue
+		}
+		if begins {
+			w.send(stmtBegin, string(m), int64(n))
+		} else {
+			w.send(stmtStep, string(m), int64(n))
+		}
+		w.flush(n)
+		sent += n
 	}
-	n := w.rows.n
-	if n == 0 {
+	if sent == 0 {
 		return
-	}
-	w.send(stmtOrders, string(m), int64(n))
-	w.flush(n)
-	for i := range events {
-		if o := events[i].event.Order; o != nil && o.Version == 1 {
-			w.rows.next().text(string(o.ID)).doc(events[i].stops)
-		}
-	}
-	if w.rows.n > 0 {
-		w.send(stmtNewPlaces)
 	}
 	for i := range events {
 		if e := events[i].event; e.Order != nil && e.From == e.To {
@@ -119,7 +135,7 @@ func assigns(e *dispatch.Event) bool {
 // reassigned is the type of the event by which an order changes its driver for another.
 const reassigned dispatch.EventType = "order.reassigned"
 
-func (w *writer) order(row *eventRow) {
+func (w *writer) order(row *eventRow, begins bool) {
 	e, o := row.event, row.event.Order
 	var closedAt time.Time
 	if o.State.Closed() {
@@ -130,6 +146,9 @@ func (w *writer) order(row *eventRow) {
 		when(o.DropoffETA).opt(o.CancelledBy).opt(o.Reason).when(o.SearchSince).when(o.ChangedAt).doc(row.bars).
 		int(int64(o.Priority)).when(closedAt).text(string(o.Kind)).text(string(o.Rider)).when(o.RequestedAt).
 		opt(e.Policy)
+	if begins {
+		w.rows.doc(row.stops)
+	}
 }
 
 const selectOrders = `

@@ -1,9 +1,12 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/store"
@@ -14,6 +17,8 @@ var _ store.Archive = (*Journal)(nil)
 const (
 	// scanRows is how many events are looked at in one read for what names a driver.
 	scanRows = 5000
+	// scanPages is how many pages of answers, of some forty each, are looked at in one statement.
+	scanPages = 5000
 	// pageOrders is how many orders are read at once.
 	pageOrders = 100
 )
@@ -29,12 +34,30 @@ func (j *Journal) Tell(ctx context.Context, p dispatch.Person, each func(store.R
 		return err
 	}
 	var answers []dispatch.Answer
-	err = j.list(ctx, "read answers", func(ctx context.Context, q querier) error {
-		answers, err = all(ctx, q, scanAnswer, `
-SELECT market, sub, key, digest, code, detail, field, order_id, version, at FROM answers WHERE sub = $1 ORDER BY key`, p.ID)
-		return err
+	err = j.answerPages(ctx, func(from, to string) error {
+		return j.list(ctx, "read answers", func(ctx context.Context, q querier) error {
+			some, err := all(ctx, q, scanAnswer, `
+SELECT market, sub, key, digest, code, detail, field, order_id, version, at FROM answers
+WHERE ctid >= $1::tid AND ctid < $2::tid AND sub = $3`, from, to, p.ID)
+			answers = append(answers, some...)
+			return err
+		})
 	})
+	slices.SortFunc(answers, func(a, b dispatch.Answer) int { return cmp.Compare(a.Key.ID, b.Key.ID) })
 	return errors.Join(err, tellAll(answers, each, func(a *dispatch.Answer) store.Record { return store.Record{Answer: a} }))
+}
+
+// answerPages runs do on one stretch after the other of the answers that there are now, from one place in their table to
+// another, which is not in it. They are found by their keys, and nobody's lie together.
+func (j *Journal) answerPages(ctx context.Context, do func(from, to string) error) error {
+	var pages int64
+	err := j.list(ctx, "measure the answers", func(ctx context.Context, q querier) error {
+		return q.QueryRow(ctx, `SELECT pg_relation_size('answers') / current_setting('block_size')::bigint`).Scan(&pages)
+	})
+	for from := int64(0); err == nil && from < pages; from += scanPages {
+		err = do(fmt.Sprintf("(%d,0)", from), fmt.Sprintf("(%d,0)", from+scanPages))
+	}
+	return err
 }
 
 func (j *Journal) tellParty(ctx context.Context, p dispatch.Person, each func(store.Record) error) error {
