@@ -91,6 +91,8 @@ type History interface {
 	OwnOrders(ctx context.Context, by dispatch.Actor, since time.Time) ([]dispatch.Order, error)
 	// Offer gives an offer, live or ended in the last KeepFor.
 	Offer(ctx context.Context, id dispatch.OfferID) (dispatch.Offer, error)
+	// OrderOffers gives the offers of an order, live or ended in the last KeepFor, ascending by (CreatedAt, ID).
+	OrderOffers(ctx context.Context, id dispatch.OrderID) ([]dispatch.Offer, error)
 	// LiveOffers gives the live offers of a driver.
 	LiveOffers(ctx context.Context, d dispatch.DriverID) ([]dispatch.Offer, error)
 	// Answer gives what is kept under the key of a sub; false when nothing is.

@@ -10,12 +10,13 @@ import (
 )
 
 // Archive is what a backend offers beside the Journal: the data of people, how long things are kept, samples of
-// trips and what was learnt. storetest.RunArchive exercises it for every backend. Errors are as Journal's.
+// trips, explanations and what was learnt. storetest.RunArchive exercises it for every backend. Errors are as Journal's.
 type Archive interface {
 	People
 	Erasures
 	Retention
 	Samples
+	Explanations
 	Learnt
 }
 

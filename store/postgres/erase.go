@@ -332,6 +332,9 @@ func (e *eraser) rest(ctx context.Context) error {
 	if err == nil {
 		e.held.Samples, err = e.j.EraseSamples(ctx, driver, orders)
 	}
+	if err == nil {
+		_, err = e.j.EraseExplanations(ctx, driver, e.pseudonym, orders)
+	}
 	if err != nil {
 		return err
 	}

@@ -323,6 +323,9 @@ func (e *eraser) rest(ctx context.Context) error {
 	if e.held.Samples, err = e.j.EraseSamples(ctx, driver, orders); err != nil {
 		return err
 	}
+	if _, err := e.j.EraseExplanations(ctx, driver, e.pseudonym, orders); err != nil {
+		return err
+	}
 	return e.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE erasures SET rewritten_at = ? WHERE id = ?`, store.Micros(e.j.wall.Now()), e.id)
 		return err

@@ -76,6 +76,9 @@ func (j *Journal) Scrub(ctx context.Context, whole bool) (string, error) {
 		if _, err := conn.ExecContext(ctx, `VACUUM`); err != nil {
 			return "", away("rewrite the file", err)
 		}
+		if err := j.explanations.use(ctx, false, rewrite(ctx)); err != nil {
+			return "", away("rewrite the explanations", err)
+		}
 	}
 	var blocked, pages, moved int
 	if err := conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&blocked, &pages, &moved); err != nil {
@@ -88,4 +91,12 @@ func (j *Journal) Scrub(ctx context.Context, whole bool) (string, error) {
 		return "The database file may hold old bytes in the free space of its pages until it is rewritten.", nil
 	}
 	return "", nil
+}
+
+// rewrite overwrites what a database's file holds of deleted rows.
+func rewrite(ctx context.Context) func(*sql.DB) error {
+	return func(db *sql.DB) error {
+		_, err := db.ExecContext(ctx, `VACUUM; PRAGMA wal_checkpoint(TRUNCATE)`)
+		return err
+	}
 }

@@ -74,6 +74,18 @@ func (j *Journal) Offer(ctx context.Context, id dispatch.OfferID) (dispatch.Offe
 	return o, err
 }
 
+// OrderOffers implements store.History.
+func (j *Journal) OrderOffers(ctx context.Context, id dispatch.OrderID) ([]dispatch.Offer, error) {
+	var offers []dispatch.Offer
+	err := j.read(ctx, "read offers of an order", func(ctx context.Context, db *sql.Conn) error {
+		var err error
+		offers, err = list(ctx, db, scanOffer, selectOffers+`WHERE order_id = ? AND (state = 'live' OR ended_wall > ?) ORDER BY created_at, id`,
+			string(id), store.Micros(j.wall.Now().Add(-store.KeepFor)))
+		return err
+	})
+	return offers, err
+}
+
 // LiveOffers implements store.History.
 func (j *Journal) LiveOffers(ctx context.Context, d dispatch.DriverID) ([]dispatch.Offer, error) {
 	var offers []dispatch.Offer

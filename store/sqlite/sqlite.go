@@ -50,9 +50,10 @@ type Journal struct {
 	// writer is one connection, so that writes queue in Go, where a context ends the wait, and not in
 	// SQLite, nil of a journal that only reads; reader is a pool of connections that cannot write. Both immutable.
 	writer, reader *sql.DB
-	stmts          statements // immutable
-	claims         *claims    // immutable
-	days           *days      // immutable
+	stmts          statements    // immutable
+	claims         *claims       // immutable
+	days           *days         // immutable
+	explanations   *explanations // immutable
 
 	// life is held shared by each call and alone by Close, which so waits for what is under way.
 	life   sync.RWMutex
@@ -88,7 +89,10 @@ func newJournal(cfg Config) *Journal {
 	if cfg.Wall == nil {
 		cfg.Wall = dispatch.Wall{}
 	}
-	return &Journal{wall: cfg.Wall, claims: newClaims(), days: newDays(cfg.Dir)}
+	return &Journal{
+		wall: cfg.Wall, claims: newClaims(), days: newDays(cfg.Dir),
+		explanations: &explanations{path: filepath.Join(cfg.Dir, ExplanationsName)},
+	}
 }
 
 func (j *Journal) open(ctx context.Context, dir string, log *slog.Logger) error {
@@ -134,6 +138,7 @@ func (j *Journal) Close() error {
 		}
 	}
 	j.days.close()
+	j.explanations.close()
 	// Last of all: until here nobody else may open the directory.
 	if j.lock != nil {
 		errs = append(errs, j.lock.Close())

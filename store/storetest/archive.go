@@ -42,6 +42,7 @@ func RunArchive(t *testing.T, b Backend) {
 	}{
 		{"People", peopleTests()},
 		{"Samples", sampleTests()},
+		{"Explanations", explanationTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, a := range group.tests {

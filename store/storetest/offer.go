@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ func offerTests() []sentence {
 		{"an_offer_told_twice_in_a_batch_stands_as_told_last", offerTwice},
 		{"an_offer_that_has_ended_never_changes", offerFinal},
 		{"ended_offers_are_known_for_a_day_of_wall_time", offerDay},
+		{"offers_of_an_order_come_in_the_order_in_which_they_were_made", offerOfOrder},
 	}
 }
 
@@ -120,4 +123,32 @@ func offerDay(t *testing.T, h *house) {
 	same(t, "pruned after the day", n, int64(1))
 	_, err = h.Offer(t.Context(), "f1")
 	ok(t, "live offer after the day", err)
+}
+
+func offerOfOrder(t *testing.T, h *house) {
+	b := offering(t, h)
+	want := []dispatch.Offer{
+		b.Offer("f9", "o1", "d2", dispatch.OfferDeclined),
+		b.Offer("f1", "o1", "d1", dispatch.OfferLive),
+		b.Offer("f2", "o1", "d3", dispatch.OfferExpired),
+	}
+	b.Commit()
+	b.Create("o2", "r2")
+	b.Move("o2", dispatch.StateOffered, nil)
+	b.Offer("f3", "o2", "d2", dispatch.OfferLive)
+	b.Commit()
+	h.reopen(t)
+	slices.SortStableFunc(want, func(a, b dispatch.Offer) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	got, err := h.OrderOffers(t.Context(), "o1")
+	ok(t, "offers of an order", err)
+	same(t, "offers of an order", got, want)
+	got, err = h.OrderOffers(t.Context(), "o9")
+	ok(t, "offers of nothing", err)
+	same(t, "offers of nothing", got, []dispatch.Offer{})
+	h.wall.Advance(store.KeepFor + time.Second)
+	got, err = h.OrderOffers(t.Context(), "o1")
+	ok(t, "offers after a day", err)
+	same(t, "offers after a day", got, slices.DeleteFunc(want, func(o dispatch.Offer) bool { return o.State != dispatch.OfferLive }))
 }
