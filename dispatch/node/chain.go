@@ -17,13 +17,12 @@ type ending struct {
 	class  uint16 // of the supply
 	at     geo.LatLng
 	toward [3]float64 // at as a unit vector
-	// wait is the time until then, the policy's margin included.
+	// wait is the time until then, above 0.
 	wait time.Duration
 }
 
 // endings gives the drivers whose present trip ends within seek.Chain, the first first, ties by id.
 func (r *search) endings() []ending {
-	margin := r.leader.policy.Load().Chain.Margin
 	all := r.leader.fleet.supply.ending()
 	out := all[:0]
 	for _, e := range all {
@@ -31,7 +30,7 @@ func (r *search) endings() []ending {
 		if !ok || left > r.seek.Chain {
 			continue
 		}
-		e.wait, e.toward = max(left+margin, time.Millisecond), onSphere(e.at) // 0 would be a free driver's
+		e.wait, e.toward = max(left, time.Millisecond), onSphere(e.at) // 0 would be a free driver's
 		out = append(out, e)
 	}
 	slices.SortFunc(out, func(a, b ending) int { return cmp.Or(cmp.Compare(a.wait, b.wait), cmp.Compare(a.driver, b.driver)) })
@@ -76,15 +75,15 @@ func ahead(o *dispatch.Order) []dispatch.Stop {
 	return o.Stops[min(next, len(o.Stops)):]
 }
 
-// chained puts the drivers whose present trip ends soon among those found, and leaves the cheapest of all. It looks at
-// them in the order of their waits, until the wait alone is longer than that of the last who counts, and estimates only
-// those who could be in time at the speed that nobody exceeds.
+// chained puts the drivers whose present trip ends soon among those found, and leaves the cheapest of all: the wait counts
+// with the policy's margin, as the core prices it. It looks at them in the order of their waits, until the wait alone is
+// longer than the last who counts takes, and estimates only those who could be in time at the speed that nobody exceeds.
 func (w *searcher) chained(r *search, o *market.Sought) {
 	class, pickup := r.wanted[o.VehicleClass].Class, o.Stops[0].LatLng
 	toward, k := onSphere(pickup), r.seek.Candidates
 	limit := o.MaxPickup
-	if w.cheapest(k); len(w.found) == k {
-		limit = min(limit, w.found[k-1].Pickup)
+	if w.cheapest(r, k); len(w.found) == k {
+		limit = min(limit, r.takes(&w.found[k-1])-r.margin)
 	}
 	for i := range r.ending {
 		e := &r.ending[i]
@@ -105,11 +104,27 @@ func (w *searcher) chained(r *search, o *market.Sought) {
 			Order: o.Order, Driver: e.driver, Pickup: e.wait + t.Duration, Wait: e.wait, Source: t.Source,
 		})
 		if len(w.found) >= 2*k {
-			w.cheapest(k)
-			limit = min(limit, w.found[k-1].Pickup)
+			w.cheapest(r, k)
+			limit = min(limit, r.takes(&w.found[k-1])-r.margin)
 		}
 	}
-	w.cheapest(k)
+	w.cheapest(r, k)
+}
+
+// takes is the time by which candidates are compared.
+func (r *search) takes(c *market.Candidate) time.Duration {
+	if c.Wait > 0 {
+		return c.Pickup + r.margin
+	}
+	return c.Pickup
+}
+
+// cheapest leaves the k candidates that take the least time, in that order, ties by id.
+func (w *searcher) cheapest(r *search, k int) {
+	slices.SortFunc(w.found, func(a, b market.Candidate) int {
+		return cmp.Or(cmp.Compare(r.takes(&a), r.takes(&b)), cmp.Compare(a.Driver, b.Driver))
+	})
+	w.found = w.found[:min(k, len(w.found))]
 }
 
 // least is the time that no drive from the ending to a place is shorter than: along the chord, at topSpeedMps.

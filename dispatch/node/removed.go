@@ -47,6 +47,8 @@ func (r *search) filter(o *market.Sought, d dispatch.DriverID, n *geo.Neighbor) 
 		return dispatch.FilterOffered
 	case n.Distance > r.reach(o):
 		return dispatch.FilterTooFar
+	case !r.leader.fleet.supply.isFree(d): // by the core, though nothing else keeps it
+		return dispatch.FilterFlooded
 	}
 	return ""
 }

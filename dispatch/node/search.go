@@ -1,9 +1,7 @@
 package node
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
@@ -23,8 +21,9 @@ type search struct {
 	line eta.Hour
 	// wanted are the filters for free drivers, by vehicle class.
 	wanted map[string]geo.Filter
-	// ending are the drivers whose present trip ends soon, the first first.
+	// ending are the drivers whose present trip ends soon, the first first; margin is what the core adds to their waits.
 	ending []ending
+	margin time.Duration
 	// explain: who was removed is wanted too.
 	explain bool
 }
@@ -41,7 +40,7 @@ func newSearch(l *leader, s *market.Seek, now time.Time) *search {
 		}
 	}
 	if s.Chain > 0 {
-		r.ending = r.endings()
+		r.ending, r.margin = r.endings(), l.policy.Load().Chain.Margin
 	}
 	return r
 }
@@ -135,14 +134,6 @@ func (w *searcher) present(r *search, o *market.Sought) {
 	}
 	t := r.line.Estimate(fix.LatLng, o.Stops[0].LatLng)
 	w.found = append(w.found, market.Candidate{Order: o.Order, Driver: o.Driver, Pickup: t.Duration, Source: t.Source})
-}
-
-// cheapest leaves the k candidates that are at the pickup first, in that order, ties by id.
-func (w *searcher) cheapest(k int) {
-	slices.SortFunc(w.found, func(a, b market.Candidate) int {
-		return cmp.Or(cmp.Compare(a.Pickup, b.Pickup), cmp.Compare(a.Driver, b.Driver))
-	})
-	w.found = w.found[:min(k, len(w.found))]
 }
 
 // trip estimates the travel time through all stops; zero when it is not known.

@@ -117,6 +117,14 @@ func (s *supply) wanted(class string) geo.Filter {
 	return geo.Filter{Class: s.numberLocked(class), States: stateFree, NotStates: stateSuspect}
 }
 
+// isFree tells whether a driver may be a candidate.
+func (s *supply) isFree(id dispatch.DriverID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, free := s.free[id]
+	return free
+}
+
 // ending gives the drivers at work that may be asked for the time after, in no order.
 func (s *supply) ending() []ending {
 	s.mu.Lock()
