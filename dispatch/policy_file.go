@@ -87,9 +87,9 @@ func (t *Terms) numbers() []policyKey {
 	}
 }
 
-// maxWorth bounds what one term other than the pickup time adds to a cost or takes off, so that their sums stay far
+// MaxWorth bounds what one term other than the pickup time adds to a cost or takes off, so that their sums stay far
 // within what the solver takes.
-const maxWorth = time.Hour
+const MaxWorth = time.Hour
 
 // maxPreferTags is how many tags may have a worth.
 const maxPreferTags = 16
@@ -99,7 +99,7 @@ func (c *CostRules) numbers() []policyKey {
 	return []policyKey{
 		weight("age_weight", &c.Age, 100),
 		weight("idle_weight", &c.Idle, 100),
-		span("idle_max_s", &c.IdleMax, time.Second, 0, maxWorth.Seconds()),
+		span("idle_max_s", &c.IdleMax, time.Second, 0, MaxWorth.Seconds()),
 		weight("chain_weight", &c.Chain, 10),
 		weight("destination_weight", &c.Destination, 10),
 		weight("decline_weight", &c.Decline, 10),
@@ -244,7 +244,7 @@ func (f policyFile) tags(c *CostRules) error {
 			return fmt.Errorf("/prefer_tags_s: %q is no tag", tag)
 		}
 		worth := TagWorth{Tag: tag}
-		key := span(tag, &worth.Worth, time.Second, -maxWorth.Seconds(), maxWorth.Seconds())
+		key := span(tag, &worth.Worth, time.Second, -MaxWorth.Seconds(), MaxWorth.Seconds())
 		n, err := key.number(tags[tag])
 		if err != nil {
 			return fmt.Errorf("/prefer_tags_s/%s: %w", tag, err)

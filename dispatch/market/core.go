@@ -5,13 +5,7 @@ import (
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
-)
-
-// How long a declined or expired offer keeps its pair apart (market time). A driver who said no is asked
-// again late in the search at most; one who did not answer may only have been out of reach.
-const (
-	declineBar = 120 * time.Second
-	expiryBar  = 30 * time.Second
+	"github.com/hexfleet/hexfleet/dispatch/match"
 )
 
 // forgetAfter is how long closed orders, ended offers and drivers off duty stay in the core's memory, so that
@@ -23,6 +17,10 @@ const forgetAfter = 10 * time.Minute
 type Core struct {
 	id     dispatch.MarketID
 	policy dispatch.Policy
+	// version is the policy's.
+	version string
+	// explain: rounds are explained.
+	explain bool
 
 	// now is the latest instant stepped; it never goes back.
 	now time.Time
@@ -39,6 +37,11 @@ type Core struct {
 	// searching are the orders a round has to find a driver for.
 	searching map[dispatch.OrderID]struct{}
 	timers    timers
+	// unsaid are bars of orders whose last version does not tell them: an answer to one of several live offers makes
+	// no version. They go with the next one; a recovery forgets them, and may so ask a driver again too early.
+	unsaid map[dispatch.OrderID][]dispatch.Bar
+	// free counts the drivers that the search was told are free.
+	free int
 
 	round roundState
 
@@ -47,14 +50,28 @@ type Core struct {
 	touched []dispatch.DriverID
 }
 
-// driver is what the core knows of one driver. Invariant: offer != "" only while online and holding no order;
-// an order is given only while len(orders) < duty.Capacity, which the driver may lower afterwards.
+// driver is what the core knows of one driver. Invariant: offer != "" only while online and with room for an order; an
+// order is given only while len(orders) < duty.Capacity, which the driver may lower afterwards.
 type driver struct {
 	duty dispatch.Duty
 	// offer is its one live offer, "" for none.
 	offer dispatch.OfferID
 	// orders are those it works on, in the order they were assigned.
 	orders []dispatch.OrderID
+
+	// What follows is soft: a recovery forgets it.
+
+	// idle is when it last went on duty or gave its last order back; a recovered one counts from the recovery.
+	idle time.Time
+	// asked are the instants of its offers of the last minute, oldest first, but for those that it accepted.
+	asked []time.Time
+	// toldFree and toldEnds are whether the search was told last that it is free, or where its trip ends.
+	toldFree, toldEnds bool
+
+	// key is its tie key; stamp and column are its number in the table of that stamp.
+	key    uint32
+	stamp  int64
+	column int32
 }
 
 func (d *driver) free() bool { return d.duty.Online && d.offer == "" && len(d.orders) == 0 }
@@ -66,6 +83,7 @@ func NewCore(id dispatch.MarketID, policy dispatch.Policy, r dispatch.Recovery) 
 	c := &Core{
 		id:        id,
 		policy:    policy,
+		version:   policy.Version(),
 		now:       r.At,
 		seq:       r.Seq,
 		orders:    make(map[dispatch.OrderID]*dispatch.Order, len(r.Orders)),
@@ -73,6 +91,10 @@ func NewCore(id dispatch.MarketID, policy dispatch.Policy, r dispatch.Recovery) 
 		offers:    make(map[dispatch.OfferID]*dispatch.Offer, len(r.Offers)),
 		drivers:   make(map[dispatch.DriverID]*driver, len(r.Duties)),
 		searching: map[dispatch.OrderID]struct{}{},
+		unsaid:    map[dispatch.OrderID][]dispatch.Bar{},
+		round: roundState{
+			waves: map[dispatch.OrderID]time.Time{}, ready: map[dispatch.OrderID]struct{}{},
+		},
 	}
 	for _, d := range r.Duties {
 		c.driver(d.Driver).duty = d
@@ -86,11 +108,15 @@ func NewCore(id dispatch.MarketID, policy dispatch.Policy, r dispatch.Recovery) 
 		c.driver(f.Driver).offer = f.ID
 		c.timers.add(f.ExpiresAt, timerOffer, string(f.ID))
 	}
+	c.resumeWaves()
 	for id := range c.drivers {
 		c.touched = append(c.touched, id)
 	}
 	return c
 }
+
+// Explain has the core tell how its rounds dealt with each order, in Effects.Explained. It changes no decision.
+func (c *Core) Explain() { c.explain = true }
 
 // adopt takes an order into memory.
 func (c *Core) adopt(o *dispatch.Order) {
@@ -125,8 +151,8 @@ func (c *Core) Step(now time.Time, in Input) Effects {
 		c.reload(in.Policy)
 	case Tick:
 	}
-	c.seek()
 	c.supply()
+	c.seek()
 	out := c.out
 	out.Next = c.next()
 	c.out = Effects{}
@@ -202,7 +228,7 @@ func (c *Core) order(cmd *dispatch.Command, known *Known) (*dispatch.Order, *dis
 func (c *Core) driver(id dispatch.DriverID) *driver {
 	d, ok := c.drivers[id]
 	if !ok {
-		d = &driver{duty: dispatch.Duty{Driver: id, Market: c.id}}
+		d = &driver{duty: dispatch.Duty{Driver: id, Market: c.id}, idle: c.now, key: match.Key(string(id))}
 		c.drivers[id] = d
 	}
 	return d
@@ -215,10 +241,33 @@ func (c *Core) touch(id dispatch.DriverID) { c.touched = append(c.touched, id) }
 func (c *Core) supply() {
 	slices.Sort(c.touched)
 	for _, id := range slices.Compact(c.touched) {
-		d := c.drivers[id]
-		c.out.Supply = append(c.out.Supply, Supply{Driver: id, Free: d.free(), VehicleClass: d.duty.VehicleClass})
+		d, ok := c.drivers[id]
+		if !ok {
+			continue // it left in the same step
+		}
+		s := Supply{Driver: id, Free: d.free() && !c.flooded(d), VehicleClass: d.duty.VehicleClass, Ends: c.ends(d)}
+		if s.Free && !d.toldFree {
+			c.free++
+		} else if !s.Free && d.toldFree {
+			c.free--
+		}
+		d.toldFree, d.toldEnds = s.Free, s.Ends != nil
+		c.out.Supply = append(c.out.Supply, s)
 	}
 	c.touched = c.touched[:0]
+}
+
+// ends tells where the present trip of a driver ends, when it may be asked for the time after it: it is on the way to
+// the drop-off of its one order and has room for another, no offer, and the policy chains. nil for all others.
+func (c *Core) ends(d *driver) *Ends {
+	if c.policy.Chain.Within == 0 || !d.duty.Online || d.offer != "" || len(d.orders) != 1 || d.full() || c.flooded(d) {
+		return nil
+	}
+	o := c.orders[d.orders[0]]
+	if len(o.Stops) == 0 || o.State != dispatch.StateEnRouteToDropoff && o.State != dispatch.StateArrivedAtDropoff {
+		return nil
+	}
+	return &Ends{At: o.Dropoff(), Time: o.DropoffETA}
 }
 
 func (c *Core) next() time.Time {

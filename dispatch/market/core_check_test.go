@@ -35,8 +35,12 @@ func (w *world) checkCore() {
 		if row, ok := w.journal.duties[id]; ok && !reflect.DeepEqual(row, d.duty) {
 			w.Fatalf("driver %s has duty %+v in the core and %+v in the journal", id, d.duty, row)
 		}
-		if told := w.free[id]; told.Free != w.isFree(id) || told.Free && told.VehicleClass != d.duty.VehicleClass {
-			w.Fatalf("driver %s is free=%t of class %s, the search was told %+v", id, w.isFree(id), d.duty.VehicleClass, told)
+		free, ends := w.isFree(id), w.isEnding(id)
+		if w.core.flooded(d) {
+			free, ends = false, false
+		}
+		if told := w.free[id]; told.Free != free || (told.Ends != nil) != ends || free && told.VehicleClass != d.duty.VehicleClass {
+			w.Fatalf("driver %s is free=%t, ending=%t, of class %s, the search was told %+v", id, free, ends, d.duty.VehicleClass, told)
 		}
 	}
 	for id, row := range w.journal.duties {
@@ -50,8 +54,9 @@ func (w *world) checkCore() {
 func (w *world) checkServed(c Candidates) {
 	for _, pair := range c.Pairs {
 		o, d := w.journal.orders[pair.Order], w.journal.duties[pair.Driver]
-		if o.State == dispatch.StateSearching && w.isFree(pair.Driver) && o.VehicleClass == d.VehicleClass &&
-			!o.Barred(pair.Driver, w.core.Now()) && pair.Pickup <= w.policy.MaxPickup {
+		may := w.isFree(pair.Driver) || w.isEnding(pair.Driver) && pair.Wait > 0 && pair.Wait <= w.policy.Chain.Within
+		if o.State == dispatch.StateSearching && may && o.VehicleClass == d.VehicleClass && !w.core.barred(&o, pair.Driver) &&
+			!w.core.flooded(w.core.drivers[pair.Driver]) && pair.Pickup <= w.policy.For(o.Kind, o.VehicleClass).MaxPickup {
 			w.Fatalf("order %s was left without driver %s, who is free", pair.Order, pair.Driver)
 		}
 	}
@@ -91,6 +96,11 @@ func (w *world) checkNext(out *Effects, c *Core) {
 	}
 	if len(c.searching) > 0 && c.round.sought == nil && missed(c.round.last.Add(w.policy.Window)) {
 		w.Fatalf("next step at %v, too late for a round", out.Next)
+	}
+	for id, at := range c.round.waves {
+		if o := c.orders[id]; o.State != dispatch.StateOffered || missed(at) {
+			w.Fatalf("next step at %v, too late for more drivers of %s, which is %s", out.Next, id, o.State)
+		}
 	}
 }
 

@@ -1,10 +1,14 @@
 package market
 
 import (
+	stdcmp "cmp"
 	"crypto/sha256"
 	"fmt"
+	"maps"
+	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -15,19 +19,29 @@ import (
 	"github.com/hexfleet/hexfleet/dispatch"
 )
 
-// propertySteps is how many inputs one check of the property feeds; rapid makes -rapid.checks of them (100).
-const propertySteps = 200
+// propertySteps is how many inputs one check of the property feeds; rapid makes -rapid.checks of them (100), and they are
+// made propertyRuns times, in all 100,000 inputs, and as often again as HEXFLEET_SOAK says.
+const (
+	propertySteps = 200
+	propertyRuns  = 5
+)
 
 // A core is fed random commands, candidates and instants. Each step is committed to a journal that repeats
 // the law, and is done too by a twin, which has the same past and has to do the same to the last bit, and by
 // an heir, which was recovered from the journal at some point and has to go on as if nothing had been.
 func TestCore_Step_keeps_the_law_whatever_comes(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		w := newWorld(rt)
-		for range propertySteps {
-			w.input()
-		}
-	})
+	soak, err := strconv.Atoi(stdcmp.Or(os.Getenv("HEXFLEET_SOAK"), "1"))
+	if err != nil {
+		t.Fatalf("HEXFLEET_SOAK: %v", err)
+	}
+	for range propertyRuns * soak {
+		rapid.Check(t, func(rt *rapid.T) {
+			w := newWorld(rt)
+			for range propertySteps {
+				w.input()
+			}
+		})
+	}
 }
 
 // world is one check: three cores on one journal.
@@ -39,7 +53,9 @@ type world struct {
 	now, next        time.Time
 	seek             *Seek
 	// free is what the search was told by Supply.
-	free   map[dispatch.DriverID]Supply
+	free map[dispatch.DriverID]Supply
+	// forgot is when the cores were last started anew, and forgot what is not durable, or given other bounds.
+	forgot time.Time
 	orders []dispatch.OrderID
 	offers []dispatch.OfferID
 	keys   int
@@ -47,9 +63,7 @@ type world struct {
 
 func newWorld(rt *rapid.T) *world {
 	w := &world{T: rt, journal: newMemory("sf"), policy: dispatch.DefaultPolicy(), now: t0}
-	if rapid.Bool().Draw(rt, "nearest") {
-		w.policy.Mode = dispatch.ModeNearest
-	}
+	w.policy = w.newPolicy()
 	if _, err := w.journal.Lead(rt.Context(), "sf"); err != nil {
 		rt.Fatal(err)
 	}
@@ -66,11 +80,9 @@ func (w *world) restart(crash bool) {
 	w.heir = NewCore("sf", w.policy, r)
 	if crash {
 		w.core, w.twin = NewCore("sf", w.policy, r), NewCore("sf", w.policy, r)
-		w.seek, w.free = nil, map[dispatch.DriverID]Supply{}
+		w.seek, w.free, w.forgot = nil, map[dispatch.DriverID]Supply{}, w.core.Now()
 	} else {
-		// Rounds are not recovered but begun anew: the one thing in which an heir differs.
-		w.heir.round = w.core.round
-		w.heir.touched = nil
+		inherit(w.heir, w.core)
 	}
 	w.step(Tick{})
 }
@@ -89,8 +101,7 @@ func (w *world) input() {
 	default:
 		switch w.choose("rare", 4) {
 		case 0:
-			w.policy.SearchTimeout = time.Duration(60+60*w.choose("timeout", 6)) * time.Second
-			w.policy.Lead = time.Duration(100*w.choose("lead", 5)) * time.Second
+			w.policy, w.forgot = w.newPolicy(), w.core.Now()
 			w.step(Reload{Policy: w.policy})
 		case 1:
 			w.restart(true)
@@ -144,13 +155,14 @@ func (w *world) candidates() {
 	}
 	for _, o := range w.seek.Orders {
 		c.Trips = append(c.Trips, Trip{Order: o.Order, Duration: 10 * time.Minute})
-		for range w.choose("candidates", 5) {
-			c.Pairs = append(c.Pairs, Candidate{
-				Order: o.Order, Driver: w.driver(), Pickup: time.Duration(w.choose("pickup", 100)) * 10 * time.Second,
-				Source: "test",
-			})
+		for range w.choose("candidates", 6) {
+			c.Pairs = append(c.Pairs, w.candidate(o.Order))
+		}
+		if w.choose("removed", 4) == 0 {
+			c.Removed = append(c.Removed, Removed{o.Order, w.driver(), dispatch.FilterStale})
 		}
 	}
+	c.Hurry = w.choose("hurry", 10) == 0
 	fits := c.Round == w.seek.Round
 	if out := w.step(c); fits {
 		if out.Round == nil {
@@ -158,6 +170,19 @@ func (w *world) candidates() {
 		}
 		w.checkServed(c)
 	}
+}
+
+// candidate draws a candidate for an order; of a driver at work mostly one for the time after its trip.
+func (w *world) candidate(o dispatch.OrderID) Candidate {
+	c := Candidate{
+		Order: o, Driver: w.driver(), Pickup: time.Duration(w.choose("pickup", 100)) * 10 * time.Second, Source: "test",
+		Accept: float64(w.choose("accept", 5)) / 4, Leaves: time.Duration(w.choose("leaves", 3)) * time.Hour,
+	}
+	if told := w.free[c.Driver]; told.Ends != nil && w.choose("waits", 5) > 0 || w.choose("waits", 10) == 0 {
+		c.Wait = time.Duration(1+w.choose("wait", 40)) * 10 * time.Second
+		c.Pickup += c.Wait
+	}
+	return c
 }
 
 func (w *world) driver() dispatch.DriverID {
@@ -191,7 +216,9 @@ func (w *world) command() {
 		c.By = w.party(c.Order, staff)
 	case n < 20:
 		c.Op, c.Order = dispatch.OpCancel, w.order()
-		if c.By = w.party(c.Order, staff); w.choose("rider", 2) == 0 {
+		if w.choose("lost", 3) == 0 { // as the node sees a driver that is dark, stands or goes elsewhere
+			c.By, c.Reason, c.Driver = dispatch.Engine(), "driver_lost", w.journal.orders[c.Order].Driver
+		} else if c.By = w.party(c.Order, staff); w.choose("rider", 2) == 0 {
 			c.By = dispatch.Actor{Role: dispatch.RoleRider, Sub: "r1"}
 		}
 	case n < 22:
@@ -233,7 +260,7 @@ func (w *world) newOrder() *dispatch.NewOrder {
 }
 
 func (w *world) newDuty() *dispatch.DutyRequest {
-	d := &dispatch.DutyRequest{Online: w.choose("online", 4) > 0, VehicleClass: w.class(), Capacity: 1 + w.choose("capacity", 2)}
+	d := &dispatch.DutyRequest{Online: w.choose("online", 4) > 0, VehicleClass: w.class(), Capacity: 1 + w.choose("capacity", 3)}
 	if w.choose("tagged", 4) == 0 {
 		d.Tags = []string{"pets"}
 	}
@@ -351,17 +378,75 @@ func (w *world) commit(in Input, out *Effects) {
 			continue
 		}
 		w.offers = append(w.offers, f.ID)
-		if o := w.journal.orders[f.Order]; o.Barred(f.Driver, w.core.Now()) || f.Pickup > w.policy.MaxPickup {
+		if o := w.journal.orders[f.Order]; w.core.barred(&o, f.Driver) ||
+			f.Pickup > w.policy.For(o.Kind, o.VehicleClass).MaxPickup || w.policy.For(o.Kind, o.VehicleClass).Mode == dispatch.ModeDirect {
 			w.Fatalf("offer %+v of an order with bars %v", f, o.Bars)
+		}
+		if most := w.policy.Offers.PerMinute; most > 0 && w.askedLately(f.Driver) > most {
+			w.Fatalf("offer %+v is one more than %d in a minute", f, most)
+		}
+	}
+}
+
+// inherit gives an heir what is not durable, in which it would differ: where rounds and waves stand, and what drivers
+// were asked of late and how long they have been idle.
+func inherit(heir, core *Core) {
+	round := core.round
+	round.waves, round.ready = maps.Clone(round.waves), maps.Clone(round.ready)
+	round.table, round.own, round.shadow = table{}, decider{}, decider{} // memory alone: the heir starts cold
+	heir.round, heir.touched, heir.free = round, nil, core.free
+	for id, at := range round.waves {
+		heir.timers.add(at, timerWave, string(id))
+	}
+	for id, bars := range core.unsaid {
+		heir.unsaid[id] = slices.Clone(bars)
+	}
+	for id, d := range core.drivers {
+		h, ok := heir.drivers[id]
+		if !ok {
+			continue // off duty, and remembered only in case somebody asks
+		}
+		h.idle, h.toldFree, h.toldEnds, h.asked = d.idle, d.toldFree, d.toldEnds, slices.Clone(d.asked)
+		for _, at := range d.asked {
+			heir.timers.add(at.Add(time.Minute), timerThaw, string(id))
 		}
 	}
 }
 
 // isFree tells by the journal alone whether a driver may be offered an order.
 func (w *world) isFree(d dispatch.DriverID) bool {
-	return w.journal.duties[d].Online && w.journal.held(d) == 0 &&
-		!slices.ContainsFunc(w.offers, func(id dispatch.OfferID) bool {
-			f := w.journal.offers[id]
-			return f.Driver == d && f.State == dispatch.OfferLive
-		})
+	return w.journal.duties[d].Online && w.journal.held(d) == 0 && !w.isAsked(d)
+}
+
+// isAsked tells by the journal alone whether a driver holds a live offer.
+func (w *world) isAsked(d dispatch.DriverID) bool {
+	return slices.ContainsFunc(w.offers, func(id dispatch.OfferID) bool {
+		f := w.journal.offers[id]
+		return f.Driver == d && f.State == dispatch.OfferLive
+	})
+}
+
+// askedLately counts by the journal alone the offers of this minute that a driver did not accept, as far as the core
+// may know of them.
+func (w *world) askedLately(d dispatch.DriverID) (n int) {
+	for _, f := range w.journal.offers {
+		if f.Driver == d && f.State != dispatch.OfferAccepted && f.CreatedAt.Add(time.Minute).After(w.core.Now()) && f.CreatedAt.After(w.forgot) {
+			n++
+		}
+	}
+	return n
+}
+
+// isEnding tells by the journal alone whether a driver may be asked for the time after its present trip.
+func (w *world) isEnding(d dispatch.DriverID) bool {
+	duty := w.journal.duties[d]
+	if w.policy.Chain.Within == 0 || !duty.Online || duty.Capacity < 2 || w.journal.held(d) != 1 || w.isAsked(d) {
+		return false
+	}
+	for _, o := range w.journal.orders {
+		if o.Driver == d && (o.State == dispatch.StateEnRouteToDropoff || o.State == dispatch.StateArrivedAtDropoff) {
+			return true
+		}
+	}
+	return false
 }

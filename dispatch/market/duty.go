@@ -29,6 +29,12 @@ func (c *Core) duty(cmd *dispatch.Command, known *Known) dispatch.Reply {
 	if d.offer != "" && d.duty.VehicleClass != want.VehicleClass {
 		c.drop(d, "vehicle_class")
 	}
+	if len(d.orders) >= want.Capacity {
+		c.drop(d, "capacity")
+	}
+	if !d.duty.Online {
+		d.idle = c.now
+	}
 	d.duty = want
 	c.tellDuty(dispatch.EventDriverOnline, cmd.By, d)
 	return dispatch.Reply{}

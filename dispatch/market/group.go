@@ -14,6 +14,8 @@ type group struct {
 	batch   dispatch.Batch
 	replies []answered
 	notices []dispatch.Notice
+	// explained are the rounds of the steps, order by order.
+	explained []dispatch.Explanation
 }
 
 // answered is a request and the answer that waits for the commit.
@@ -108,6 +110,9 @@ func (l *Loop) release(g *group) bool {
 	}
 	if len(g.batch.Events) > 0 || len(g.notices) > 0 {
 		l.cfg.Told(Told{Events: g.batch.Events, Notices: g.notices})
+	}
+	if len(g.explained) > 0 {
+		l.cfg.Explained(g.explained)
 	}
 	for _, a := range g.replies {
 		l.answer.give(a.request, a.reply)

@@ -40,7 +40,8 @@ type Probe struct {
 	Recovered func()
 }
 
-// Config is what a Loop is made of; all fields but Valid, Patience, Probe and Record are required.
+// Config is what a Loop is made of; all fields but Valid, Patience, Probe, Record and Explained are
+// required.
 type Config struct {
 	Market  dispatch.Market
 	Journal Journal
@@ -63,6 +64,9 @@ type Config struct {
 	Probe    Probe
 	// Record is told every step; nil: nobody is.
 	Record Recorder
+	// Explained is told how rounds dealt with each order, after the commit and before the replies leave; it must not
+	// block. nil: nobody is, and nothing is gathered.
+	Explained func([]dispatch.Explanation)
 }
 
 // queueLen bounds the commands that wait to be stepped. At 200 transitions a commit of a few milliseconds it
@@ -404,6 +408,8 @@ func (l *Loop) step(in Input, r *request) {
 	now := l.cfg.Clock.Now()
 	out := l.core.Step(now, in)
 	l.next = out.Next
+	explained := out.Explained
+	out.Explained = nil // no part of what a replay has to repeat
 	if l.cfg.Record != nil {
 		l.cfg.Record.Stepped(now, in, out)
 	}
@@ -420,6 +426,7 @@ func (l *Loop) step(in Input, r *request) {
 		l.forming = &group{}
 	}
 	l.forming.add(r, &out, l.core.Now())
+	l.forming.explained = append(l.forming.explained, explained...)
 }
 
 // seek sends for candidates in a goroutine of its own, so that pings and commands never wait for a round.

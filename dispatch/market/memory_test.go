@@ -218,8 +218,8 @@ func (r *rows) check() error {
 		}
 		holds[f.Driver] = f.ID
 		lives[f.Order]++
-		if !r.duties[f.Driver].Online || r.held(f.Driver) > 0 {
-			return fmt.Errorf("driver %s holds a live offer, off duty or with an order", f.Driver)
+		if d := r.duties[f.Driver]; !d.Online || r.held(f.Driver) >= d.Capacity {
+			return fmt.Errorf("driver %s holds a live offer, off duty or without room", f.Driver)
 		}
 		if o := r.orders[f.Order]; o.State != dispatch.StateOffered || o.VehicleClass != r.duties[f.Driver].VehicleClass {
 			return fmt.Errorf("offer %s lives for %s, an order that is %s", f.ID, f.Order, o.State)

@@ -8,18 +8,19 @@ import (
 	"github.com/hexfleet/hexfleet/dispatch"
 )
 
-// offer makes one live offer of a searching order to a free driver.
-func (c *Core) offer(o *dispatch.Order, d *driver, cand Candidate, trip time.Duration) {
+// offer makes one live offer of an order, searching or offered, to a driver who may be asked.
+func (c *Core) offer(o *dispatch.Order, d *driver, cand *Candidate, trip time.Duration) {
 	id := d.duty.Driver
 	f := &dispatch.Offer{
 		ID:    dispatch.OfferID(dispatch.DeriveID(c.now, "offer", string(o.ID), string(id), strconv.FormatInt(o.Version, 10))),
 		Order: o.ID, Market: c.id, Driver: id, State: dispatch.OfferLive,
 		Pickup: cand.Pickup, Trip: trip, Source: cand.Source,
-		CreatedAt: c.now, ExpiresAt: c.now.Add(c.policy.OfferTTL),
+		CreatedAt: c.now, ExpiresAt: c.now.Add(c.policy.For(o.Kind, o.VehicleClass).OfferTTL),
 	}
 	c.offers[f.ID] = f
 	c.live[o.ID] = append(c.live[o.ID], f.ID)
 	d.offer = f.ID
+	c.ask(d)
 	c.touch(id)
 	c.timers.add(f.ExpiresAt, timerOffer, string(f.ID))
 	if o.State == dispatch.StateSearching {
@@ -68,6 +69,7 @@ func (c *Core) unoffer(f *dispatch.Offer, reason string) {
 		return
 	}
 	c.transition(o, change{to: dispatch.StateSearching, by: dispatch.Engine(), offer: f.ID, reason: reason}, nil)
+	c.hasten()
 }
 
 // expire ends an offer that nobody answered.
@@ -78,7 +80,7 @@ func (c *Core) expire(id dispatch.OfferID) {
 	}
 	o := c.orders[f.Order]
 	c.end(f, dispatch.OfferExpired, "expired")
-	o.Bars = o.WithBar(dispatch.Bar{Driver: f.Driver, Until: c.now.Add(expiryBar)}, c.now)
+	c.bar(o, f.Driver, c.policy.Offers.ExpiryBar)
 	c.unoffer(f, "expired")
 }
 
@@ -102,13 +104,14 @@ func (c *Core) answerOffer(cmd *dispatch.Command, known *Known) dispatch.Reply {
 	}
 	o, d := c.orders[f.Order], c.driver(f.Driver)
 	if cmd.Op == dispatch.OpAccept {
+		d.asked = d.asked[:max(0, len(d.asked)-1)] // whom it suits is not flooded
 		c.end(f, dispatch.OfferAccepted, "")
 		c.withdraw(o.ID, "taken")
 		c.give(o, d, *f, cmd.By)
 		return done(o)
 	}
 	c.end(f, dispatch.OfferDeclined, cmd.Reason)
-	o.Bars = o.WithBar(dispatch.Bar{Driver: f.Driver, Until: c.now.Add(declineBar)}, c.now)
+	c.bar(o, f.Driver, c.policy.Offers.DeclineBar)
 	c.unoffer(f, "declined")
 	return done(o)
 }

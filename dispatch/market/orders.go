@@ -34,8 +34,13 @@ func (c *Core) transition(o *dispatch.Order, ch change, edit func(o *dispatch.Or
 	if edit != nil {
 		edit(o)
 	}
+	for _, b := range c.unsaid[o.ID] {
+		o.Bars = o.WithBar(b, c.now)
+	}
+	delete(c.unsaid, o.ID)
 	if from != ch.to {
 		c.arm(o)
+		c.moved(o.Driver)
 	}
 	snapshot := *o
 	c.emit(dispatch.Event{
@@ -48,7 +53,19 @@ func (c *Core) transition(o *dispatch.Order, ch change, edit func(o *dispatch.Or
 func (c *Core) emit(e dispatch.Event) {
 	c.seq++
 	e.Market, e.Seq, e.At = c.id, c.seq, c.now
+	if e.By.Role == dispatch.RoleEngine {
+		e.Policy = c.version
+	}
 	c.out.Events = append(c.out.Events, e)
+}
+
+// moved notes that a driver has come to another part of its trip, which tells when it may be asked for the next.
+func (c *Core) moved(id dispatch.DriverID) {
+	if id != "" && c.policy.Chain.Within > 0 {
+		if _, ok := c.drivers[id]; ok {
+			c.touch(id)
+		}
+	}
 }
 
 func (c *Core) create(cmd *dispatch.Command) dispatch.Reply {
@@ -178,6 +195,7 @@ func (c *Core) redispatch(cmd *dispatch.Command, o *dispatch.Order) dispatch.Rep
 		o.SearchSince = c.now
 	})
 	c.release(driver, o.ID)
+	c.hasten()
 	return done(o)
 }
 
@@ -200,6 +218,11 @@ func (c *Core) assign(cmd *dispatch.Command, known *Known, o *dispatch.Order) di
 	c.drop(d, "assigned")
 	c.give(o, d, dispatch.Offer{Pickup: known.Pickup, Trip: known.Trip}, cmd.By)
 	return done(o)
+}
+
+// force gives a searching order to a driver who is not asked.
+func (c *Core) force(o *dispatch.Order, d *driver, cand *Candidate, trip time.Duration) {
+	c.give(o, d, dispatch.Offer{Pickup: cand.Pickup, Trip: trip}, dispatch.Engine())
 }
 
 // give makes d the driver of o. offer brings the estimates; its id is empty for an assignment by hand.
@@ -235,6 +258,9 @@ func (c *Core) release(id dispatch.DriverID, order dispatch.OrderID) {
 		return
 	}
 	d.orders = slices.DeleteFunc(d.orders, func(o dispatch.OrderID) bool { return o == order })
+	if len(d.orders) == 0 {
+		d.idle = c.now
+	}
 	if !d.duty.Online && len(d.orders) == 0 {
 		c.timers.add(c.now.Add(forgetAfter), timerLeave, string(id))
 	}

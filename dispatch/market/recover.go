@@ -27,6 +27,9 @@ func (l *Loop) restart(ctx context.Context, lease dispatch.Lease, read time.Time
 func (l *Loop) begin(lease dispatch.Lease, r dispatch.Recovery, read time.Time) {
 	l.lease, l.facts, l.reloaded = lease, read, false
 	l.core = NewCore(l.cfg.Market.ID, l.cfg.Market.Policy, r)
+	if l.cfg.Explained != nil {
+		l.core.Explain()
+	}
 	l.found = make(chan Candidates, 1)
 	l.forming = nil
 	if l.cfg.Record != nil {

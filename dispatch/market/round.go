@@ -9,24 +9,51 @@ import (
 	"github.com/hexfleet/hexfleet/dispatch/match"
 )
 
-// roundState is where the market's rounds stand.
+// leastGap is the time between two rounds at least (or a window, when that is shorter): an early round waits for it, so
+// that a burst of declines or of orders does not become as many rounds. A round of 1,000 orders takes about a tenth.
+const leastGap = 200 * time.Millisecond
+
+// roundState is where the market's rounds stand. None of it is durable: a recovered core begins its rounds anew.
 type roundState struct {
 	// n counts rounds; last is when the latest began.
 	n    int64
 	last time.Time
+	// early: something has happened since that should not wait for a whole window.
+	early bool
 	// sought are the orders of the Seek that waits for its Candidates, in serving order; nil when none does.
 	sought []dispatch.OrderID
-	// solver keeps its memory from round to round, and nothing else.
-	solver match.Solver
+	// waves are the instants at which offered orders ask more drivers; ready are those whose instant has come.
+	waves map[dispatch.OrderID]time.Time
+	ready map[dispatch.OrderID]struct{}
+
+	// What follows keeps its memory from round to round, and nothing else.
+
+	table table
+	// stamp numbers the tables, for the marks on drivers.
+	stamp       int64
+	own, shadow decider
 }
 
-// roundDue tells when the next round is wanted: a window after the last one, while orders wait for it.
+// roundDue tells when the next round is wanted while orders wait for it: a window after the last one; earlier when
+// something calls for it, supply is rich, or orders that are offered are to ask more drivers.
 func (c *Core) roundDue() (time.Time, bool) {
-	if len(c.searching) == 0 || c.round.sought != nil {
+	r := &c.round
+	if r.sought != nil || len(c.searching) == 0 && len(r.ready) == 0 {
 		return time.Time{}, false
 	}
-	return c.round.last.Add(c.policy.Window), true
+	if r.early || len(r.ready) > 0 || c.rich() {
+		return r.last.Add(min(leastGap, c.policy.Window)), true
+	}
+	return r.last.Add(c.policy.Window), true
 }
+
+// rich tells whether supply is such that waiting for more orders gains next to nothing.
+func (c *Core) rich() bool {
+	return c.policy.RichRatio > 0 && float64(c.free) >= c.policy.RichRatio*float64(len(c.searching))
+}
+
+// hasten lets the next round come early, for an order that has lost its offers or its driver.
+func (c *Core) hasten() { c.round.early = true }
 
 // seek begins a round when one is due: the first of its two steps.
 func (c *Core) seek() {
@@ -35,157 +62,132 @@ func (c *Core) seek() {
 		return
 	}
 	c.round.n++
-	c.round.last = c.now
+	c.round.last, c.round.early = c.now, false
 	orders := c.serving()
 	s := &Seek{
-		Round: c.round.n, Candidates: c.policy.Candidates,
-		MaxPickup: c.policy.MaxPickup, Freshness: c.policy.Freshness,
+		Round: c.round.n, Candidates: c.policy.Candidates, Freshness: c.policy.Freshness, Chain: c.policy.Chain.Within,
 		Orders: make([]Sought, len(orders)),
 	}
+	c.round.sought = make([]dispatch.OrderID, 0, len(orders))
 	for i, o := range orders {
 		c.round.sought = append(c.round.sought, o.ID)
-		s.Orders[i] = Sought{Order: o.ID, Stops: o.Stops, VehicleClass: o.VehicleClass, Barred: barred(o, c.now)}
+		s.Orders[i] = Sought{
+			Order: o.ID, Stops: o.Stops, VehicleClass: o.VehicleClass, Barred: c.bars(o),
+			MaxPickup: c.policy.For(o.Kind, o.VehicleClass).MaxPickup,
+		}
+		s.MaxPickup = max(s.MaxPickup, s.Orders[i].MaxPickup)
 	}
 	c.out.Seek = s
 }
 
-// serving gives the searching orders in serving order: priority, then the oldest request, then id.
+// serving gives the orders that look for a driver, or for more to ask, in serving order: priority, then who has waited
+// longest, then id.
 func (c *Core) serving() []*dispatch.Order {
-	orders := make([]*dispatch.Order, 0, len(c.searching))
+	orders := make([]*dispatch.Order, 0, len(c.searching)+len(c.round.ready))
 	for id := range c.searching {
 		orders = append(orders, c.orders[id])
 	}
+	for id := range c.round.ready {
+		orders = append(orders, c.orders[id])
+	}
 	slices.SortFunc(orders, func(a, b *dispatch.Order) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.RequestedAt.Compare(b.RequestedAt), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority),
+			waitsSince(a, c.policy.Lead).Compare(waitsSince(b, c.policy.Lead)), cmp.Compare(a.ID, b.ID))
 	})
 	return orders
 }
 
-func barred(o *dispatch.Order, now time.Time) []dispatch.DriverID {
-	var out []dispatch.DriverID
-	for _, b := range o.Bars {
-		if o.Barred(b.Driver, now) {
-			out = append(out, b.Driver)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// match is the second step of a round: it solves on the candidates and makes the offers. Candidates of
-// another round, orders and drivers that are no longer to be had are left out.
+// match is the second step of a round: it decides on the candidates and makes the offers. Candidates of another round,
+// orders and drivers that are no longer to be had are left out.
 func (c *Core) match(in Candidates) {
 	if c.round.sought == nil || in.Round != c.round.n {
 		return
 	}
-	orders := c.stillSearching()
+	t := &c.round.table
+	t.reset(c, c.stillWanting(), in.Hurry)
 	c.round.sought = nil
-	pairs := c.eligible(in.Pairs)
-	drivers := driversOf(pairs)
-	problem := c.problem(orders, drivers, pairs)
-	var assignment match.Assignment
-	if c.policy.Mode == dispatch.ModeNearest {
-		assignment = match.Greedy(problem)
-	} else {
-		assignment = c.round.solver.Solve(problem, match.Options{}).Assignment
+	t.fill(c, &in)
+	own := rulesOf(&c.policy)
+	d := c.round.own.decide(&own, t)
+	stats := c.sumUp(t, &d)
+	if c.policy.Shadow != nil {
+		rules := shadowOf(&c.policy)
+		shadow := c.round.shadow.decide(&rules, t)
+		stats.Shadow = compare(t, &d, &shadow)
 	}
-	stats := RoundStats{Orders: len(orders), Drivers: len(drivers), Pairs: len(pairs)}
-	trips := make(map[dispatch.OrderID]time.Duration, len(in.Trips))
-	for _, t := range in.Trips {
-		trips[t.Order] = t.Duration
+	if c.explain {
+		c.explainRound(&own, t, &d, in.Removed)
 	}
-	for i, j := range assignment {
-		if j < 0 {
-			continue
-		}
-		o, d := orders[i], c.drivers[drivers[j]]
-		c.offer(o, d, pairs[pairKey{o.ID, drivers[j]}], trips[o.ID])
-		stats.Matched++
-	}
-	c.out.Round = &stats
+	c.carryOut(t, &d, stats)
+	c.out.Round = stats
 }
 
-func (c *Core) stillSearching() []*dispatch.Order {
+// stillWanting gives the orders of the Seek that want a driver still.
+func (c *Core) stillWanting() []*dispatch.Order {
 	orders := make([]*dispatch.Order, 0, len(c.round.sought))
 	for _, id := range c.round.sought {
-		if _, ok := c.searching[id]; ok {
+		_, searching := c.searching[id]
+		if _, ready := c.round.ready[id]; searching || ready {
 			orders = append(orders, c.orders[id])
 		}
 	}
 	return orders
 }
 
-type pairKey struct {
-	order  dispatch.OrderID
-	driver dispatch.DriverID
-}
-
-// eligible keeps the candidates that may be offered at this instant; of a repeated pair the nearer.
-func (c *Core) eligible(in []Candidate) map[pairKey]Candidate {
-	pairs := make(map[pairKey]Candidate, len(in))
-	for _, cand := range in {
-		o, d := c.orders[cand.Order], c.drivers[cand.Driver]
-		if o == nil || d == nil || o.State != dispatch.StateSearching || !d.free() {
+// sumUp gives a round's figures.
+func (c *Core) sumUp(t *table, d *decision) *RoundStats {
+	s := &RoundStats{
+		Orders: len(t.orders), Drivers: len(t.drivers), Pairs: len(t.pairs), Matched: d.matched(), Greedy: d.greedy,
+		Cost: time.Duration(d.cost(t, d.first)) * time.Millisecond, Pickup: t.pickup(d.first),
+	}
+	for i, j := range d.first {
+		if j != match.Unmatched || t.offered[i] {
 			continue
 		}
-		if d.duty.VehicleClass != o.VehicleClass || o.Barred(cand.Driver, c.now) {
-			continue
-		}
-		if cand.Pickup < 0 || cand.Pickup > c.policy.MaxPickup {
-			continue
-		}
-		key := pairKey{cand.Order, cand.Driver}
-		if old, ok := pairs[key]; !ok || cand.Pickup < old.Pickup {
-			pairs[key] = cand
+		switch unmatched(t, i) {
+		case dispatch.UnmatchedNobodyNear:
+			s.Unmatched.NobodyNear++
+		case dispatch.UnmatchedFiltered:
+			s.Unmatched.Filtered++
+		default:
+			s.Unmatched.Outbid++
 		}
 	}
-	return pairs
+	return s
 }
 
-func driversOf(pairs map[pairKey]Candidate) []dispatch.DriverID {
-	drivers := make([]dispatch.DriverID, 0, len(pairs))
-	for key := range pairs {
-		drivers = append(drivers, key.driver)
+// unmatched tells why an order has nobody.
+func unmatched(t *table, i int) string {
+	switch {
+	case len(t.of(i)) > 0:
+		return dispatch.UnmatchedOutbid
+	case t.barred[i] > 0:
+		return dispatch.UnmatchedFiltered
 	}
-	slices.Sort(drivers)
-	return slices.Compact(drivers)
+	return dispatch.UnmatchedNobodyNear
 }
 
-// problem puts the round in the solver's form: costs are the pickup time in milliseconds, and leaving an
-// order unmatched costs two longest pickups, its age and its priority, so that an old order wins over a new
-// one that is a little nearer, and no order is left while any driver within reach is idle.
-func (c *Core) problem(orders []*dispatch.Order, drivers []dispatch.DriverID, pairs map[pairKey]Candidate) *match.Problem {
-	p := &match.Problem{
-		Drivers: len(drivers),
-		Rows:    make([][]match.Edge, len(orders)),
-		Penalty: make([]int64, len(orders)),
-		// The same pairs win whoever else is in the round.
-		OrderKeys:  make([]uint32, len(orders)),
-		DriverKeys: make([]uint32, len(drivers)),
-	}
-	for j, id := range drivers {
-		p.DriverKeys[j] = match.Key(string(id))
-	}
-	row := make(map[dispatch.OrderID]int, len(orders))
-	longest := c.policy.MaxPickup.Milliseconds()
-	for i, o := range orders {
-		row[o.ID] = i
-		p.OrderKeys[i] = match.Key(string(o.ID))
-		age := min(c.now.Sub(o.SearchSince), c.policy.SearchTimeout).Milliseconds()
-		p.Penalty[i] = max(longest+1, 2*longest+age+int64(o.Priority)*longest)
-	}
-	for key, cand := range pairs {
-		i, ok := row[key.order]
-		if !ok {
-			continue // not of this round
+// carryOut assigns and offers what was decided.
+func (c *Core) carryOut(t *table, d *decision, s *RoundStats) {
+	for i, o := range t.orders {
+		if j := d.first[i]; j != match.Unmatched {
+			driver, cand := t.drivers[j], t.pair(i, j)
+			if c.forced(o, driver) {
+				c.force(o, driver, cand, t.trips[i].Duration)
+				s.Forced++
+				continue
+			}
+			c.offer(o, driver, cand, t.trips[i].Duration)
+			s.Offers++
 		}
-		j, _ := slices.BinarySearch(drivers, key.driver)
-		p.Rows[i] = append(p.Rows[i], match.Edge{Driver: int32(j), Cost: int32(cand.Pickup.Milliseconds())})
+		if d.more != nil {
+			for _, j := range d.more[i] {
+				c.offer(o, t.drivers[j], t.pair(i, j), t.trips[i].Duration)
+				s.Offers++
+			}
+		}
+		if o.State == dispatch.StateOffered {
+			c.wave(o, c.now)
+		}
 	}
-	for _, edges := range p.Rows {
-		slices.SortFunc(edges, func(a, b match.Edge) int {
-			return cmp.Or(cmp.Compare(a.Cost, b.Cost), cmp.Compare(a.Driver, b.Driver))
-		})
-	}
-	return p
 }

@@ -16,6 +16,8 @@ const (
 	timerScheduled        // a scheduled order begins to be searched for
 	timerForget           // a closed order or ended offer leaves memory
 	timerLeave            // a driver off duty leaves memory
+	timerWave             // an offered order asks more drivers
+	timerThaw             // a driver that had its offers of the minute may be asked again
 )
 
 type timer struct {
@@ -85,6 +87,10 @@ func (c *Core) fire() {
 			c.forget(t.id)
 		case timerLeave:
 			c.leave(dispatch.DriverID(t.id))
+		case timerWave:
+			c.waveDue(dispatch.OrderID(t.id), t.at)
+		case timerThaw:
+			c.thaw(dispatch.DriverID(t.id))
 		}
 	}
 }
@@ -92,6 +98,9 @@ func (c *Core) fire() {
 // arm sets what the order's present state waits for, and whether rounds look for a driver.
 func (c *Core) arm(o *dispatch.Order) {
 	delete(c.searching, o.ID)
+	if o.State != dispatch.StateOffered {
+		c.calm(o.ID)
+	}
 	switch {
 	case o.State == dispatch.StateSearching:
 		c.searching[o.ID] = struct{}{}
@@ -105,11 +114,21 @@ func (c *Core) arm(o *dispatch.Order) {
 
 // reload takes a new policy and times the orders that wait anew, as a recovery under it would.
 func (c *Core) reload(p dispatch.Policy) {
-	c.policy = p
+	same := (c.policy.Chain.Within > 0) == (p.Chain.Within > 0) && c.policy.Offers.PerMinute == p.Offers.PerMinute
+	c.policy, c.version = p, p.Version()
 	for _, o := range c.orders {
 		if !o.State.Closed() {
 			c.arm(o)
 		}
+	}
+	clear(c.round.waves)
+	clear(c.round.ready)
+	c.resumeWaves()
+	if same {
+		return
+	}
+	for id := range c.drivers { // others may be asked now
+		c.touch(id)
 	}
 }
 
@@ -118,6 +137,7 @@ func (c *Core) forget(id string) {
 	if o, ok := c.orders[dispatch.OrderID(id)]; ok && o.State.Closed() &&
 		!c.now.Before(o.ChangedAt.Add(forgetAfter)) {
 		delete(c.orders, o.ID)
+		delete(c.unsaid, o.ID)
 	}
 	if f, ok := c.offers[dispatch.OfferID(id)]; ok && f.State != dispatch.OfferLive {
 		delete(c.offers, f.ID)

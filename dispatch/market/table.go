@@ -1,0 +1,172 @@
+package market
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+)
+
+// table is what a round decides on: who looks for a driver, who may be asked, and how near they are. It is made once
+// for a round, from the core and the candidates, and is the same for the policy and its shadow; deciding changes
+// nothing of it. Its memory is used again by the next round.
+type table struct {
+	policy *dispatch.Policy
+	now    time.Time
+	// orders are in serving order; offered tells of each whether it has live offers and only asks further drivers.
+	orders  []*dispatch.Order
+	offered []bool
+	trips   []Trip
+	// drivers ascend by id.
+	drivers []*driver
+	// pairs are those of order 0, then of order 1, and so on: order i has pairs[rows[i]:rows[i+1]], by driver.
+	pairs []pair
+	rows  []int32
+	// removed are candidates whom the core took out; kept for explanations alone.
+	removed []Removed
+	// barred counts, for each order, candidates that were taken out, by the search or the core.
+	barred []int32
+	hurry  bool
+
+	row map[dispatch.OrderID]int32 // scratch of fill
+}
+
+// pair is a candidate of the row's order.
+type pair struct {
+	driver int32 // in drivers
+	cand   *Candidate
+}
+
+// of gives the pairs of an order.
+func (t *table) of(i int) []pair { return t.pairs[t.rows[i]:t.rows[i+1]] }
+
+// pair gives that of an order and a driver, which is there.
+func (t *table) pair(i int, driver int32) *Candidate {
+	row := t.of(i)
+	at, _ := slices.BinarySearchFunc(row, driver, func(p pair, d int32) int { return cmp.Compare(p.driver, d) })
+	return row[at].cand
+}
+
+// reset takes up the orders.
+func (t *table) reset(c *Core, orders []*dispatch.Order, hurry bool) {
+	t.policy, t.now, t.hurry = &c.policy, c.now, hurry
+	t.orders, t.offered, t.trips = orders, t.offered[:0], slices.Grow(t.trips[:0], len(orders))
+	t.barred = t.barred[:0]
+	t.removed, t.drivers, t.pairs = t.removed[:0], t.drivers[:0], t.pairs[:0]
+	if t.row == nil {
+		t.row = make(map[dispatch.OrderID]int32, len(orders))
+	}
+	clear(t.row)
+	for i, o := range orders {
+		t.row[o.ID] = int32(i)
+		t.offered = append(t.offered, o.State == dispatch.StateOffered)
+		t.trips = append(t.trips, Trip{Order: o.ID})
+		t.barred = append(t.barred, 0)
+	}
+}
+
+// entry is a candidate that may be chosen, before its driver has a number.
+type entry struct {
+	row    int32
+	driver *driver
+	cand   *Candidate
+}
+
+// fill takes up the candidates that may be chosen at this instant, of a repeated pair the nearer. Candidates of orders
+// that are not of the round are left out.
+func (t *table) fill(c *Core, in *Candidates) {
+	for _, trip := range in.Trips {
+		if i, ok := t.row[trip.Order]; ok {
+			t.trips[i] = trip
+		}
+	}
+	c.round.stamp++
+	entries := make([]entry, 0, len(in.Pairs))
+	row, last, known := int32(0), dispatch.OrderID(""), false // the pairs of an order mostly stand together
+	for k := range in.Pairs {
+		cand := &in.Pairs[k]
+		if k == 0 || cand.Order != last {
+			last = cand.Order
+			row, known = t.row[last]
+		}
+		if !known {
+			continue
+		}
+		d := c.drivers[cand.Driver]
+		if by := c.filter(t.orders[row], d, cand); by != "" {
+			t.barred[row]++
+			if c.explain {
+				t.removed = append(t.removed, Removed{cand.Order, cand.Driver, by})
+			}
+			continue
+		}
+		if d.stamp != c.round.stamp {
+			d.stamp = c.round.stamp
+			t.drivers = append(t.drivers, d)
+		}
+		entries = append(entries, entry{row, d, cand})
+	}
+	for k := range in.Removed {
+		if i, ok := t.row[in.Removed[k].Order]; ok {
+			t.barred[i]++
+		}
+	}
+	t.sort(entries)
+}
+
+// sort numbers the drivers and brings the pairs into their order.
+func (t *table) sort(entries []entry) {
+	slices.SortFunc(t.drivers, func(a, b *driver) int { return cmp.Compare(a.duty.Driver, b.duty.Driver) })
+	for j, d := range t.drivers {
+		d.column = int32(j)
+	}
+	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.row, b.row) })
+	t.rows = append(t.rows[:0], 0)
+	for at, i := 0, 0; i < len(t.orders); i++ {
+		from := len(t.pairs)
+		for ; at < len(entries) && entries[at].row == int32(i); at++ {
+			t.pairs = append(t.pairs, pair{entries[at].driver.column, entries[at].cand})
+		}
+		row := t.pairs[from:]
+		slices.SortFunc(row, func(a, b pair) int {
+			return cmp.Or(cmp.Compare(a.driver, b.driver), cmp.Compare(a.cand.Pickup, b.cand.Pickup),
+				cmp.Compare(a.cand.Wait, b.cand.Wait), cmp.Compare(a.cand.Source, b.cand.Source))
+		})
+		row = slices.CompactFunc(row, func(a, b pair) bool { return a.driver == b.driver })
+		t.pairs = t.pairs[:from+len(row)]
+		t.rows = append(t.rows, int32(len(t.pairs)))
+	}
+}
+
+// filter names why a candidate may not be chosen at this instant, "" when it may. A driver that is not known is off
+// duty.
+func (c *Core) filter(o *dispatch.Order, d *driver, cand *Candidate) string {
+	switch {
+	case d == nil || !d.duty.Online:
+		return dispatch.FilterOffDuty
+	case d.offer != "":
+		return dispatch.FilterOffered
+	case d.duty.VehicleClass != o.VehicleClass:
+		return dispatch.FilterVehicleClass
+	case len(d.orders) > 0 && (cand.Wait <= 0 || cand.Wait > c.policy.Chain.Within || c.ends(d) == nil):
+		return dispatch.FilterBusy
+	case c.barred(o, cand.Driver):
+		return dispatch.FilterBarred
+	case cand.Wait < 0 || cand.Pickup < cand.Wait || cand.Pickup > c.policy.For(o.Kind, o.VehicleClass).MaxPickup:
+		return dispatch.FilterTooFar
+	case c.flooded(d) && !c.forced(o, d):
+		return dispatch.FilterFlooded
+	}
+	return ""
+}
+
+// forced tells whether a driver who is chosen for an order is given it without being asked.
+func (c *Core) forced(o *dispatch.Order, d *driver) bool {
+	return c.policy.For(o.Kind, o.VehicleClass).Mode == dispatch.ModeDirect || contracted(&c.policy, d)
+}
+
+// contracted tells whether a driver's duty says that it is not asked.
+func contracted(p *dispatch.Policy, d *driver) bool {
+	return p.ContractedTag != "" && slices.Contains(d.duty.Tags, p.ContractedTag)
+}

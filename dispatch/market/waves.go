@@ -1,0 +1,50 @@
+package market
+
+import (
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+)
+
+// wave sets when an offered order asks more drivers, after those that it asked at an instant; never, in a mode that
+// asks one at a time.
+func (c *Core) wave(o *dispatch.Order, asked time.Time) {
+	delete(c.round.ready, o.ID)
+	terms := c.policy.For(o.Kind, o.VehicleClass)
+	if terms.Mode != dispatch.ModeWave && terms.Mode != dispatch.ModeBroadcast {
+		delete(c.round.waves, o.ID)
+		return
+	}
+	at := asked.Add(terms.Wave)
+	c.round.waves[o.ID] = at
+	c.timers.add(at, timerWave, string(o.ID))
+}
+
+// waveDue lets an order ask more drivers in the next round; at is what its timer was set to.
+func (c *Core) waveDue(id dispatch.OrderID, at time.Time) {
+	if due, ok := c.round.waves[id]; ok && due.Equal(at) {
+		delete(c.round.waves, id)
+		c.round.ready[id] = struct{}{}
+	}
+}
+
+// calm ends the waves of an order that has left offered.
+func (c *Core) calm(id dispatch.OrderID) {
+	delete(c.round.waves, id)
+	delete(c.round.ready, id)
+}
+
+// resumeWaves sets the waves of recovered orders: counted from their latest live offer.
+func (c *Core) resumeWaves() {
+	latest := map[dispatch.OrderID]time.Time{}
+	for _, f := range c.offers {
+		if f.State == dispatch.OfferLive && f.CreatedAt.After(latest[f.Order]) {
+			latest[f.Order] = f.CreatedAt
+		}
+	}
+	for id, at := range latest {
+		if o := c.orders[id]; o.State == dispatch.StateOffered {
+			c.wave(o, at)
+		}
+	}
+}
