@@ -15,7 +15,7 @@ import (
 const putAnswer = `
 INSERT INTO answers (market, sub, key, digest, code, detail, field, order_id, version, at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-ON CONFLICT (sub, key, market) DO UPDATE SET digest = ?4, code = ?5, detail = ?6, field = ?7, order_id = ?8,
+ON CONFLICT (key, sub, market) DO UPDATE SET digest = ?4, code = ?5, detail = ?6, field = ?7, order_id = ?8,
     version = ?9, at = ?10
 WHERE at <= ?11`
 

@@ -49,6 +49,7 @@ func (j *Journal) Commit(ctx context.Context, b *dispatch.Batch) error {
 			err = refused(j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 				return j.commit(ctx, tx, b, rows)
 			}))
+			j.checkpoints.wrote(len(b.Events) + len(b.Offers) + len(b.Answers) + len(b.Audit))
 		}
 	}
 	if err != nil {

@@ -40,7 +40,9 @@ func writerPragmas() []pragma {
 		pragma{"_secure_delete", "on", "secure_delete", "1"},
 		// A statement that a trigger may refuse keeps what it overwrites, in a file when a transaction is large:
 		// a commit must not fail for want of one.
-		pragma{"", "MEMORY", "temp_store", "2"})
+		pragma{"", "MEMORY", "temp_store", "2"},
+		// The log is written back beside the commits: checkpoint.go.
+		pragma{"", checkpointBy, "wal_autocheckpoint", checkpointBy})
 }
 
 func readerPragmas() []pragma {

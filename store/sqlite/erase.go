@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -303,14 +304,29 @@ func (e *eraser) order(ctx context.Context, tx *sql.Tx, id dispatch.OrderID) err
 	return changed(ctx, tx, &e.held.Places, `DELETE FROM order_places WHERE order_id = ?`, id)
 }
 
+// answers deletes answers.
+func (e *eraser) answers(ctx context.Context, tx *sql.Tx, some []dispatch.Answer) error {
+	for i := range some {
+		err := changed(ctx, tx, &e.held.Answers, `DELETE FROM answers WHERE key = ? AND sub = ? AND market = ?`,
+			some[i].Key.ID, some[i].Sub, string(some[i].Market))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // rest erases what does not belong to the history, and notes that the store is done.
 func (e *eraser) rest(ctx context.Context) error {
 	if err := e.offers(ctx); err != nil {
 		return err
 	}
-	err := e.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		return changed(ctx, tx, &e.held.Answers, `DELETE FROM answers WHERE sub = ?`, e.p.ID)
-	})
+	answers, err := e.j.answersOf(ctx, e.p.ID)
+	for some := range slices.Chunk(answers, eraseRows) {
+		if err == nil {
+			err = e.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return e.answers(ctx, tx, some) })
+		}
+	}
 	if err != nil {
 		return err
 	}

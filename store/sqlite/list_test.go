@@ -23,7 +23,6 @@ func TestJournal_Orders_are_listed_by_an_index(t *testing.T) {
 			{Rider: "r1", Market: "sf", States: both},
 		},
 		"orders_driver":       {{Driver: "d1"}, {Driver: "d1", After: "o5", States: both, From: day}},
-		"orders_market":       {{Market: "sf"}, {Market: "sf", After: "o5", To: day}, {Markets: []dispatch.MarketID{"sf"}, From: day}},
 		"orders_open":         {{Market: "sf", States: both[:1]}, {States: both[:1], From: day}},
 		"orders_closed_state": {{Market: "sf", States: both[1:]}, {States: both[1:], After: "o5", From: day, To: day.Add(1)}},
 		"autoindex_orders_1":  {{}, {After: "o5"}, {From: day, To: day.Add(time.Hour)}},

@@ -28,13 +28,19 @@ func (j *Journal) Tell(ctx context.Context, p dispatch.Person, each func(store.R
 	if err != nil {
 		return err
 	}
-	var answers []dispatch.Answer
+	answers, err := j.answersOf(ctx, p.ID)
+	return errors.Join(err, tellAll(answers, each, func(a *dispatch.Answer) store.Record { return store.Record{Answer: a} }))
+}
+
+// answersOf gives the answers of a sub by their keys. They are found by these, and nobody's lie together: all are looked
+// at.
+func (j *Journal) answersOf(ctx context.Context, sub string) (answers []dispatch.Answer, err error) {
 	err = j.read(ctx, "read answers", func(_ context.Context, db *sql.Conn) error {
 		answers, err = list(ctx, db, scanAnswer, `
-SELECT market, sub, key, digest, code, detail, field, order_id, version, at FROM answers WHERE sub = ? ORDER BY key`, p.ID)
+SELECT market, sub, key, digest, code, detail, field, order_id, version, at FROM answers WHERE sub = ? ORDER BY key`, sub)
 		return err
 	})
-	return errors.Join(err, tellAll(answers, each, func(a *dispatch.Answer) store.Record { return store.Record{Answer: a} }))
+	return answers, err
 }
 
 func (j *Journal) tellParty(ctx context.Context, p dispatch.Person, each func(store.Record) error) error {

@@ -16,8 +16,8 @@ const pruneRows = 500
 func (j *Journal) Prune(ctx context.Context, before time.Time) (int64, error) {
 	var total int64
 	for _, query := range []string{
-		`DELETE FROM answers WHERE (sub, key, market) IN (
-    SELECT sub, key, market FROM answers WHERE at < ? LIMIT ?)`,
+		`DELETE FROM answers WHERE (key, sub, market) IN (
+    SELECT key, sub, market FROM answers WHERE at < ? LIMIT ?)`,
 		`DELETE FROM offers WHERE rowid IN (
     SELECT rowid FROM offers WHERE state <> 'live' AND ended_wall < ? LIMIT ?)`,
 	} {

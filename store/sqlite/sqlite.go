@@ -54,6 +54,7 @@ type Journal struct {
 	claims         *claims       // immutable
 	days           *days         // immutable
 	explanations   *explanations // immutable
+	checkpoints    *checkpoints  // immutable
 
 	// life is held shared by each call and alone by Close, which so waits for what is under way.
 	life   sync.RWMutex
@@ -91,7 +92,7 @@ func newJournal(cfg Config) *Journal {
 	}
 	return &Journal{
 		wall: cfg.Wall, claims: newClaims(), days: newDays(cfg.Dir),
-		explanations: &explanations{path: filepath.Join(cfg.Dir, ExplanationsName)},
+		explanations: &explanations{path: filepath.Join(cfg.Dir, ExplanationsName)}, checkpoints: newCheckpoints(),
 	}
 }
 
@@ -112,6 +113,9 @@ func (j *Journal) open(ctx context.Context, dir string, log *slog.Logger) error 
 	if j.stmts, err = prepare(ctx, j.writer, insertEvent); err != nil {
 		return err
 	}
+	if j.lock != nil {
+		return j.checkpoints.start(ctx, dir, j.writer, log)
+	}
 	return nil
 }
 
@@ -131,7 +135,7 @@ func (j *Journal) Close() error {
 		return nil
 	}
 	j.closed = true
-	var errs []error
+	errs := []error{j.checkpoints.stop()}
 	for _, db := range []*sql.DB{j.reader, j.writer} {
 		if db != nil {
 			errs = append(errs, db.Close())
@@ -193,5 +197,9 @@ func (j *Journal) write(ctx context.Context, do func(context.Context, *sql.Tx) e
 		}
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	j.checkpoints.wrote(0)
+	return nil
 }
