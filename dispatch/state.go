@@ -113,13 +113,19 @@ func May(role Role, from, to State) bool {
 	if role == RoleAdmin {
 		role = RoleDispatcher
 	}
-	for _, r := range Transitions() {
-		if r.From == from && r.To == to {
-			return slices.Contains(r.By, role)
-		}
-	}
-	return false
+	return slices.Contains(permitted[step{from, to}], role)
 }
+
+type step struct{ from, to State }
+
+// permitted is Transitions by its steps, for May, which every transition asks; immutable.
+var permitted = func() map[step][]Role {
+	by := map[step][]Role{}
+	for _, r := range Transitions() {
+		by[step{r.From, r.To}] = r.By
+	}
+	return by
+}()
 
 // MayAdvance tells whether role may take order o on to the state to as a step of its trip: the table
 // allows it, the kind has such a state, and the stop ahead is of that type.

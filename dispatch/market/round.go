@@ -169,6 +169,9 @@ func unmatched(t *table, i int) string {
 
 // carryOut assigns and offers what was decided.
 func (c *Core) carryOut(t *table, d *decision, s *RoundStats) {
+	c.out.Events = slices.Grow(c.out.Events, s.Matched)
+	c.out.Offers = slices.Grow(c.out.Offers, s.Matched)
+	c.out.Notices = slices.Grow(c.out.Notices, s.Matched)
 	for i, o := range t.orders {
 		if j := d.first[i]; j != match.Unmatched {
 			driver, cand := t.drivers[j], t.pair(i, j)

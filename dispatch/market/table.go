@@ -18,7 +18,7 @@ type table struct {
 	orders  []*dispatch.Order
 	offered []bool
 	trips   []Trip
-	// drivers ascend by id.
+	// drivers ascend by (key, id): an order of their own that says nothing of who is served first.
 	drivers []*driver
 	// pairs are those of order 0, then of order 1, and so on: order i has pairs[rows[i]:rows[i+1]], by driver.
 	pairs []pair
@@ -29,7 +29,8 @@ type table struct {
 	barred []int32
 	hurry  bool
 
-	row map[dispatch.OrderID]int32 // scratch of fill
+	row     map[dispatch.OrderID]int32 // of an order
+	entries []entry
 }
 
 // pair is a candidate of the row's order.
@@ -82,7 +83,7 @@ func (t *table) fill(c *Core, in *Candidates) {
 		}
 	}
 	c.round.stamp++
-	entries := make([]entry, 0, len(in.Pairs))
+	t.entries = t.entries[:0]
 	row, last, known := int32(0), dispatch.OrderID(""), false // the pairs of an order mostly stand together
 	for k := range in.Pairs {
 		cand := &in.Pairs[k]
@@ -105,38 +106,59 @@ func (t *table) fill(c *Core, in *Candidates) {
 			d.stamp = c.round.stamp
 			t.drivers = append(t.drivers, d)
 		}
-		entries = append(entries, entry{row, d, cand})
+		t.entries = append(t.entries, entry{row, d, cand})
 	}
 	for k := range in.Removed {
 		if i, ok := t.row[in.Removed[k].Order]; ok {
 			t.barred[i]++
 		}
 	}
-	t.sort(entries)
+	t.sort()
 }
 
 // sort numbers the drivers and brings the pairs into their order.
-func (t *table) sort(entries []entry) {
-	slices.SortFunc(t.drivers, func(a, b *driver) int { return cmp.Compare(a.duty.Driver, b.duty.Driver) })
+func (t *table) sort() {
+	slices.SortFunc(t.drivers, func(a, b *driver) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		return cmp.Compare(a.duty.Driver, b.duty.Driver)
+	})
 	for j, d := range t.drivers {
 		d.column = int32(j)
 	}
-	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.row, b.row) })
-	t.rows = append(t.rows[:0], 0)
-	for at, i := 0, 0; i < len(t.orders); i++ {
-		from := len(t.pairs)
-		for ; at < len(entries) && entries[at].row == int32(i); at++ {
-			t.pairs = append(t.pairs, pair{entries[at].driver.column, entries[at].cand})
-		}
-		row := t.pairs[from:]
+	t.deal()
+	n := int32(0) // pairs kept so far: repeated ones go
+	for i := range t.orders {
+		row := t.of(i)
 		slices.SortFunc(row, func(a, b pair) int {
 			return cmp.Or(cmp.Compare(a.driver, b.driver), cmp.Compare(a.cand.Pickup, b.cand.Pickup),
 				cmp.Compare(a.cand.Wait, b.cand.Wait), cmp.Compare(a.cand.Source, b.cand.Source))
 		})
 		row = slices.CompactFunc(row, func(a, b pair) bool { return a.driver == b.driver })
-		t.pairs = t.pairs[:from+len(row)]
-		t.rows = append(t.rows, int32(len(t.pairs)))
+		t.rows[i] = n
+		n += int32(copy(t.pairs[n:], row))
 	}
+	t.rows[len(t.orders)] = n
+	t.pairs = t.pairs[:n]
+}
+
+// deal puts the pairs of each row together, in any order.
+func (t *table) deal() {
+	t.rows = slices.Grow(t.rows[:0], len(t.orders)+2)[:len(t.orders)+2]
+	clear(t.rows)
+	for _, e := range t.entries {
+		t.rows[e.row+2]++
+	}
+	for i := range t.orders {
+		t.rows[i+2] += t.rows[i+1]
+	}
+	t.pairs = slices.Grow(t.pairs[:0], len(t.entries))[:len(t.entries)]
+	for _, e := range t.entries { // rows[i+1] is where the next pair of row i goes
+		t.pairs[t.rows[e.row+1]] = pair{e.driver.column, e.cand}
+		t.rows[e.row+1]++
+	}
+	t.rows = t.rows[:len(t.orders)+1]
 }
 
 // filter names why a candidate may not be chosen at this instant, "" when it may. A driver that is not known is off
