@@ -101,7 +101,7 @@ func TestOpenAPI_schemas(t *testing.T) {
 	answers := []any{
 		wire.Stop{}, wire.Order{}, wire.By{}, wire.Event{}, wire.Ack{}, wire.Point{}, wire.Fix{}, wire.Driver{},
 		wire.Near{}, wire.Policy{}, wire.Terms{}, wire.Cost{}, wire.Market{}, wire.Supply{}, wire.SupplyCells{}, wire.Problem{}, wire.Health{}, wire.Readiness{},
-		wire.TicketToken{},
+		wire.TicketToken{}, wire.Explain{}, wire.Round{}, wire.Considered{}, wire.OrderOffer{},
 	}
 	want := map[string][]string{
 		"OrderList": members(reflect.TypeFor[wire.List[wire.Order]]()), "EventList": members(reflect.TypeFor[wire.List[wire.Event]]()),

@@ -50,6 +50,12 @@ type Audit interface {
 	Record(ctx context.Context, chain dispatch.AuditChain, entries []dispatch.AuditEntry) error
 }
 
+// Explainer tells how rounds dealt with orders.
+type Explainer interface {
+	// Explained gives the latest rounds of an order of market m, ascending; none when nothing is known.
+	Explained(ctx context.Context, m dispatch.MarketID, id dispatch.OrderID) ([]dispatch.Explanation, error)
+}
+
 // History reads what is committed; the methods are store.History's.
 type History interface {
 	Order(ctx context.Context, id dispatch.OrderID) (dispatch.Order, error)
@@ -57,6 +63,7 @@ type History interface {
 	Orders(ctx context.Context, f dispatch.OrderFilter) ([]dispatch.Order, error)
 	OwnOrders(ctx context.Context, by dispatch.Actor, since time.Time) ([]dispatch.Order, error)
 	Duty(ctx context.Context, d dispatch.DriverID) (dispatch.Duty, error)
+	OrderOffers(ctx context.Context, id dispatch.OrderID) ([]dispatch.Offer, error)
 	LiveOffers(ctx context.Context, d dispatch.DriverID) ([]dispatch.Offer, error)
 	MarketEvents(ctx context.Context, m dispatch.MarketID, after int64, limit int) ([]dispatch.Event, error)
 	Cursor(ctx context.Context, m dispatch.MarketID) (int64, error)

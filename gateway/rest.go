@@ -53,7 +53,7 @@ func success(body any) (answer, *dispatch.Error) {
 
 // endpoints lists every REST call; the OpenAPI document has the same, and the socket's.
 func (s *Server) endpoints() []endpoint {
-	return slices.Concat(s.orderEndpoints(), s.driverEndpoints(), s.marketEndpoints(), s.ticketEndpoints(), s.operatorEndpoints())
+	return slices.Concat(s.orderEndpoints(), s.explainEndpoints(), s.driverEndpoints(), s.marketEndpoints(), s.ticketEndpoints(), s.operatorEndpoints())
 }
 
 // registerREST mounts every REST call, and the refusals of unknown routes and other methods.

@@ -106,6 +106,10 @@ func (f *restPorts) Duty(_ context.Context, d dispatch.DriverID) (dispatch.Duty,
 	return duty, nil
 }
 
+func (f *restPorts) OrderOffers(context.Context, dispatch.OrderID) ([]dispatch.Offer, error) {
+	return nil, nil
+}
+
 func (f *restPorts) LiveOffers(context.Context, dispatch.DriverID) ([]dispatch.Offer, error) {
 	return nil, nil
 }
@@ -147,7 +151,7 @@ func restServer(t *testing.T, f *restPorts) *httptest.Server {
 		f.markets = dispatch.DefaultMarkets()
 	}
 	s, err := New(Config{
-		Orders: f, History: f, Positions: f, Feed: f, Board: f, Markets: func() dispatch.Markets { return f.markets }, Auth: keys,
+		Orders: f, History: f, Positions: f, Feed: f, Board: f, Explain: f, Markets: func() dispatch.Markets { return f.markets }, Auth: keys,
 		Market: dispatch.NewMarketClock(dispatch.Anchor{Wall: now, Market: now, Scale: 2}), Wall: dispatch.Wall{},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Registry: prometheus.NewRegistry(),
 		Ready: func() error { return f.broken },

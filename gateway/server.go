@@ -25,6 +25,8 @@ type Config struct {
 	Feed      Feed
 	// Board shows markets to staff; nil: board.watch is unavailable.
 	Board Board
+	// Explain tells how rounds dealt with orders; nil: only their offers are told.
+	Explain Explainer
 	// Audit keeps refused accesses; nil: they are counted only.
 	Audit Audit
 	// Markets gives the markets as they stand; called often, so it must be cheap.

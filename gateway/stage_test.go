@@ -413,6 +413,13 @@ func (st *stage) Duty(ctx context.Context, d dispatch.DriverID) (dispatch.Duty, 
 	return duty, nil
 }
 
+// OrderOffers implements History.
+func (st *stage) OrderOffers(_ context.Context, id dispatch.OrderID) ([]dispatch.Offer, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(st.offers), func(f dispatch.Offer) bool { return f.Order != id }), nil
+}
+
 // LiveOffers implements History.
 func (st *stage) LiveOffers(_ context.Context, d dispatch.DriverID) ([]dispatch.Offer, error) {
 	st.mu.Lock()

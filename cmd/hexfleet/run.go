@@ -101,13 +101,14 @@ func startServer(ctx context.Context, c *serveCmd, markets dispatch.Markets, log
 		Markets: markets, Store: failStore(journal), Bus: conn, ETA: router, Clock: journal.clock, Wall: wall, Log: log,
 		Registry: registry, Shared: journal.shared, OwnBus: c.NATSURL == "", Patience: journal.patience, Agree: journal.agree,
 		Archive: archive, Learning: learning, Keep: c.keep(c.TimeScale), Record: recording(c.Record, log, registry),
+		Explain: true,
 	})
 	if err := s.node.Start(ctx); err != nil {
 		return nil, err
 	}
 	s.onStop(s.stopNode)
 	s.gateway, err = gateway.New(gateway.Config{
-		Orders: failOrders(s.node), History: journal, Positions: s.node, Feed: conn, Board: s.node, Audit: journal.audit,
+		Orders: failOrders(s.node), History: journal, Positions: s.node, Feed: conn, Board: s.node, Explain: s.node, Audit: journal.audit,
 		Markets: func() dispatch.Markets { return *s.markets.Load() },
 		Auth:    keys, Market: journal.clock, Wall: wall, Log: log, Registry: registry,
 		HideMetrics: c.AdminListen != "", Ready: func() error { return s.ready(journal) }, Standing: s.node.Standing,

@@ -49,6 +49,7 @@ func (c *chores) start() {
 	}
 	if c.node.cfg.Archive != nil {
 		c.wg.Go(func() { c.every(c.node.cfg.Wall, flushEvery, c.node.samples.flush) })
+		c.wg.Go(func() { c.every(c.node.cfg.Wall, flushEvery, c.node.explain.flush) })
 		c.wg.Go(func() { c.every(c.node.cfg.Wall, retainEvery, c.untilStop(c.retain)) })
 		c.wg.Go(func() { c.every(c.node.cfg.Wall, eraseEvery, c.untilStop(c.erase)) })
 	}

@@ -32,6 +32,8 @@ type leader struct {
 	learner *learner
 	finder  *finder
 	boards  boards
+	// book has the explanations.
+	book *book
 	// record is nil when nothing is recorded.
 	record Recording
 	// watch is the sweep's.
@@ -47,6 +49,7 @@ func newLeader(s *seat, t *term) *leader {
 	l := &leader{
 		node: n, market: m, policy: &s.policy, zones: &s.zones, term: t,
 		index: x, fleet: newFleet(x), tally: newTally(), learner: newLearner(&n.cfg, &m), watch: newWatch(),
+		book: newBook(n.explain.count),
 	}
 	l.finder = &finder{leader: l}
 	l.relay = bus.NewRelay(bus.RelayConfig{
@@ -61,6 +64,9 @@ func newLeader(s *seat, t *term) *leader {
 	if n.cfg.Record != nil {
 		l.record = n.cfg.Record(m.ID)
 		cfg.Record = l.record
+	}
+	if n.cfg.Explain {
+		cfg.Explained = l.book.add
 	}
 	l.loop = market.NewLoop(cfg)
 	return l
@@ -81,6 +87,7 @@ func (l *leader) start(ctx context.Context, lease dispatch.Lease) error {
 func (l *leader) stop(ctx context.Context) {
 	l.loop.Stop()
 	l.endRecording()
+	l.node.explain.write(ctx, l.book)
 	l.relay.Stop(ctx)
 }
 

@@ -71,7 +71,7 @@ type Config struct {
 	// Agree is asked each time a market was taken, before it is led: an error means that this node must not lead
 	// at all, and is given by Failed. nil: it may.
 	Agree func(context.Context) error
-	// Explain: rounds are asked to tell who was removed from them and why.
+	// Explain: rounds are told how they dealt with each order, and the search who was removed and why.
 	Explain bool
 	// Record begins the recording of a term of a market's leadership. nil: none is recorded.
 	Record func(dispatch.MarketID) Recording
@@ -91,6 +91,7 @@ type Node struct {
 	metrics *metrics
 	chores  *chores
 	samples *samples
+	explain *explainer
 	duties  chan struct{} // capacity dutiesAtOnce: holds a token for each change of duty under way
 	failed  chan error    // capacity 1: the first is enough
 	warned  sync.Once     // of a bus that nobody else hears
@@ -111,7 +112,7 @@ func New(cfg Config) *Node {
 	for _, m := range cfg.Markets {
 		n.seats[m.ID] = newSeat(n, m)
 	}
-	n.chores, n.samples = newChores(n), newSamples(n)
+	n.chores, n.samples, n.explain = newChores(n), newSamples(n), newExplainer(n)
 	cfg.Registry.MustRegister(newStanding(n))
 	return n
 }

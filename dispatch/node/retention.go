@@ -13,6 +13,10 @@ type Archive interface {
 	AddSamples(ctx context.Context, samples []dispatch.Sample) error
 	EraseSamples(ctx context.Context, d dispatch.DriverID, orders []dispatch.OrderID) (int64, error)
 	DropSamples(ctx context.Context, before time.Time) (int, error)
+	AddExplanations(ctx context.Context, es []dispatch.Explanation) error
+	Explanations(ctx context.Context, id dispatch.OrderID, limit int) ([]dispatch.Explanation, error)
+	DropExplanations(ctx context.Context, before time.Time) (int64, error)
+	EraseExplanations(ctx context.Context, d dispatch.DriverID, pseudonym string, orders []dispatch.OrderID) (int64, error)
 	DropPlaces(ctx context.Context, before time.Time) (int64, error)
 	DropHistory(ctx context.Context, before time.Time) (int64, error)
 	Erasures(ctx context.Context) ([]dispatch.Erasure, error)
@@ -21,8 +25,9 @@ type Archive interface {
 
 // Keep is how long the data of people is kept, in market time; 0 is for ever.
 type Keep struct {
-	// Samples of trips count from their day's end, Places and History from when their order was closed.
-	Samples, Places, History time.Duration
+	// Samples of trips count from their day's end, Places and History from when their order was closed, Explanations
+	// from their round.
+	Samples, Places, History, Explanations time.Duration
 }
 
 const (
@@ -71,6 +76,7 @@ func (c *chores) retain(ctx context.Context) {
 		}},
 		{"places of orders", keep.Places, n.cfg.Archive.DropPlaces},
 		{"rows of old history", keep.History, n.cfg.Archive.DropHistory},
+		{"explanations of rounds", keep.Explanations, n.cfg.Archive.DropExplanations},
 	} {
 		if chore.keep == 0 || ctx.Err() != nil {
 			continue
@@ -84,7 +90,8 @@ func (c *chores) retain(ctx context.Context) {
 	}
 }
 
-// erase takes those who were erased in the store out of the bus, and samples that came late out of the store.
+// erase takes those who were erased in the store out of the bus, and samples and explanations that came late out of the
+// store.
 func (c *chores) erase(ctx context.Context) {
 	n := c.node
 	all, err := n.cfg.Archive.Erasures(ctx)
@@ -145,6 +152,9 @@ func (c *chores) eraseOne(ctx context.Context, e *dispatch.Erasure) (events int,
 	n.samples.flush(ctx)
 	if _, err := n.cfg.Archive.EraseSamples(ctx, driver, orders); err != nil {
 		return 0, false, fmt.Errorf("erase samples: %w", err)
+	}
+	if err := n.explain.erase(ctx, driver, e.Pseudonym, orders); err != nil {
+		return 0, false, fmt.Errorf("erase explanations: %w", err)
 	}
 	for _, s := range e.Subjects {
 		erased, err := n.cfg.Bus.Erase(ctx, s)

@@ -31,6 +31,7 @@ const (
 	Nearby        Action = "read.nearby"    // GET /v1/drivers/nearby
 	ReadMarket    Action = "read.market"    // GET /v1/markets
 	ReadSupply    Action = "read.supply"    // GET /v1/markets/{id}/supply
+	ReadExplain   Action = "read.explain"   // GET /v1/orders/{id}/explain
 	ReadOffer     Action = "read.offer"     // delivery of an offer
 	ReadPosition  Action = "read.position"  // delivery of driver.position
 	WatchBoard    Action = "watch.board"    // board.watch, and every delivery of a board
@@ -41,7 +42,7 @@ func Actions() []Action {
 	return []Action{
 		Create, Cancel, Accept, Decline, Advance, Duty, Assign, Unassign, Priority, Search,
 		PostAdvance, Telemetry, PostTelemetry,
-		ReadOrder, ReadDriver, Nearby, ReadMarket, ReadSupply, ReadOffer, ReadPosition, WatchBoard,
+		ReadOrder, ReadDriver, Nearby, ReadMarket, ReadSupply, ReadExplain, ReadOffer, ReadPosition, WatchBoard,
 	}
 }
 
@@ -63,7 +64,7 @@ func roles(a Action) []dispatch.Role {
 		return []dispatch.Role{driver, service}
 	case ReadDriver:
 		return []dispatch.Role{driver, service, staff}
-	case Nearby, ReadSupply:
+	case Nearby, ReadSupply, ReadExplain:
 		return []dispatch.Role{service, staff}
 	case ReadPosition:
 		return []dispatch.Role{rider}

@@ -32,6 +32,7 @@ func TestAllow_roles(t *testing.T) {
 		Nearby:        "service dispatcher admin",
 		ReadMarket:    "rider driver service dispatcher admin",
 		ReadSupply:    "service dispatcher admin",
+		ReadExplain:   "service dispatcher admin",
 		ReadOffer:     "driver",
 		ReadPosition:  "rider",
 		WatchBoard:    "dispatcher admin",
