@@ -46,24 +46,21 @@ func (f *finder) Find(ctx context.Context, s *market.Seek) market.Candidates {
 	now := l.node.cfg.Clock.Now()
 	l.index.Expire(now.Add(-s.Freshness), sweep)
 	r := newSearch(l, s, now)
-	blocks := make([]block, (len(s.Orders)+blockSize-1)/blockSize)
+	h := newHarvest(s)
 	var next, left atomic.Int64 // blocks taken, orders left out
-	f.each(min(len(blocks), searchersOf(runtime.GOMAXPROCS(0))), func(w *searcher) {
-		for i := next.Add(1) - 1; i < int64(len(blocks)); i = next.Add(1) - 1 {
-			orders := s.Orders[i*blockSize : min(int(i+1)*blockSize, len(s.Orders))]
-			b := &blocks[i]
-			b.pairs = make([]market.Candidate, 0, len(orders)*s.Candidates)
-			b.trips = make([]market.Trip, 0, len(orders))
-			for j := range orders {
+	f.each(min(len(h.blocks), searchersOf(runtime.GOMAXPROCS(0))), func(w *searcher) {
+		for i := next.Add(1) - 1; i < int64(len(h.blocks)); i = next.Add(1) - 1 {
+			b := &h.blocks[i]
+			for j := range b.orders {
 				if ctx.Err() != nil {
-					left.Add(int64(len(orders) - j))
+					left.Add(int64(len(b.orders) - j))
 					break
 				}
-				w.order(ctx, r, &orders[j], b)
+				w.order(ctx, r, &b.orders[j], b)
 			}
 		}
 	})
-	out := gather(s.Round, blocks)
+	out := h.gather(s.Round)
 	out.Hurry = f.haste.judge(l, len(s.Orders), int(left.Load()))
 	return out
 }
@@ -90,28 +87,45 @@ func (f *finder) each(n int, work func(*searcher)) {
 	others.Wait()
 }
 
-// block is what was found for some orders in a row.
+// block is some orders in a row, and what was found for them.
 type block struct {
+	orders  []market.Sought
 	pairs   []market.Candidate
 	trips   []market.Trip
 	removed []market.Removed
 }
 
-func gather(round int64, blocks []block) market.Candidates {
-	var pairs, trips, removed int
-	for i := range blocks {
-		pairs, trips, removed = pairs+len(blocks[i].pairs), trips+len(blocks[i].trips), removed+len(blocks[i].removed)
+// harvest is what a round finds. All blocks have their pairs in one piece of memory, each with room for the most that
+// may be found for it.
+type harvest struct {
+	blocks []block
+	pairs  []market.Candidate
+	trips  []market.Trip
+}
+
+func newHarvest(s *market.Seek) *harvest {
+	most := s.Candidates + 1 // those asked for, and the present driver
+	h := &harvest{
+		blocks: make([]block, (len(s.Orders)+blockSize-1)/blockSize),
+		pairs:  make([]market.Candidate, len(s.Orders)*most), trips: make([]market.Trip, len(s.Orders)),
 	}
-	out := market.Candidates{
-		Round: round, Pairs: make([]market.Candidate, 0, pairs), Trips: make([]market.Trip, 0, trips),
+	for i := range h.blocks {
+		from, to := i*blockSize, min((i+1)*blockSize, len(s.Orders))
+		h.blocks[i] = block{
+			orders: s.Orders[from:to], pairs: h.pairs[from*most : from*most : to*most], trips: h.trips[from:from:to],
+		}
 	}
-	if removed > 0 {
-		out.Removed = make([]market.Removed, 0, removed)
-	}
-	for i := range blocks {
-		out.Pairs = append(out.Pairs, blocks[i].pairs...)
-		out.Trips = append(out.Trips, blocks[i].trips...)
-		out.Removed = append(out.Removed, blocks[i].removed...)
+	return h
+}
+
+// gather moves what was found to the front of the memory, in the orders' order: nothing is overwritten before it is moved.
+func (h *harvest) gather(round int64) market.Candidates {
+	out := market.Candidates{Round: round, Pairs: h.pairs[:0], Trips: h.trips[:0]}
+	for i := range h.blocks {
+		b := &h.blocks[i]
+		out.Pairs = append(out.Pairs, b.pairs...)
+		out.Trips = append(out.Trips, b.trips...)
+		out.Removed = append(out.Removed, b.removed...)
 	}
 	return out
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/hexfleet/hexfleet/geo"
 )
 
-// indexResolution is the H3 resolution of the index: cells of 0.015 km2 (docs/bench/index.md).
-const indexResolution = 10
+// indexResolution is the H3 resolution of the index: cells of 0.1 km2, right for up to 100,000 drivers in a city
+// (docs/bench/index.md); a round of 1,000 orders among 5,000 finds its candidates in a fifth less than with 10.
+const indexResolution = 9
 
 // leader is one market while it is led here: the loop and what stands around it. Each time the market is taken
 // there is a new one, whose index is empty until drivers say where they are. Immutable after start, but for the
