@@ -108,7 +108,7 @@ func NewCore(id dispatch.MarketID, policy dispatch.Policy, r dispatch.Recovery) 
 		c.driver(f.Driver).offer = f.ID
 		c.timers.add(f.ExpiresAt, timerOffer, string(f.ID))
 	}
-	c.resumeWaves()
+	c.resumeWaves(c.now.Add(leastGap))
 	for id := range c.drivers {
 		c.touched = append(c.touched, id)
 	}

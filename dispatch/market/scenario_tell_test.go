@@ -99,12 +99,27 @@ func (s *scenario) tell(out *Effects) {
 // tellSearch tells what is for the search and for metrics.
 func (s *scenario) tellSearch(out *Effects) {
 	if r := out.Round; r != nil {
-		s.sayf("round orders=%d drivers=%d pairs=%d matched=%d", r.Orders, r.Drivers, r.Pairs, r.Matched)
+		more := ""
+		if r.Offers != r.Matched {
+			more += fmt.Sprintf(" offers=%d", r.Offers)
+		}
+		if r.Forced > 0 {
+			more += fmt.Sprintf(" forced=%d", r.Forced)
+		}
+		if r.Greedy {
+			more += " greedy"
+		}
+		if h := r.Shadow; h != nil {
+			more += fmt.Sprintf(" pickup=%v shadow: matched=%d pickup=%v differ=%d", r.Pickup, h.Matched, h.Pickup, h.Differ)
+		}
+		s.sayf("round orders=%d drivers=%d pairs=%d matched=%d%s", r.Orders, r.Drivers, r.Pairs, r.Matched, more)
 	}
 	for _, p := range out.Supply {
 		free := "busy"
 		if p.Free {
 			free = "free"
+		} else if p.Ends != nil {
+			free = "ending"
 		}
 		s.sayf("supply %s %s%s", p.Driver, free, words("class", p.VehicleClass))
 	}

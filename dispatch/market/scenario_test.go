@@ -132,13 +132,17 @@ func (s *scenario) run(words []string) {
 		}
 	}
 	switch op {
-	case "policy":
-		s.setPolicy(opt)
+	case "policy": // changes some keys, or with a JSON object all: what it does not name is the default
+		if strings.HasPrefix(words[1], "{") {
+			s.readPolicy(strings.Join(words[1:], " "))
+		} else {
+			s.setPolicy(opt)
+		}
 	case "wait": // lets time pass, stepping the core whenever it asks for it
 		s.wait(s.duration(args[0]))
 	case "skip": // moves the clock without a step
 		s.now = s.now.Add(s.duration(args[0]))
-	case "near": // feeds candidates: near o1:d1=60,d2=90 o2:d1=70 [round=1] [trip=600]
+	case "near": // feeds candidates: near o1:d1=60,d2=90 o2:d1=70 [round=1] [trip=600] [hurry=1]; d1=90/60 waits 60 s
 		s.near(words[1:], opt)
 	case "recover":
 		s.recover()
@@ -177,6 +181,15 @@ func (s *scenario) setPolicy(opt map[string]string) {
 	s.step(Reload{Policy: s.policy})
 }
 
+func (s *scenario) readPolicy(text string) {
+	p, err := dispatch.ParsePolicy([]byte(text))
+	if err != nil {
+		s.fatalf("policy%v", err)
+	}
+	s.policy = p
+	s.step(Reload{Policy: s.policy})
+}
+
 func (s *scenario) wait(d time.Duration) {
 	until := s.now.Add(d)
 	for steps := 0; !s.next.IsZero() && !s.next.After(until); steps++ {
@@ -197,7 +210,7 @@ func (s *scenario) wait(d time.Duration) {
 
 // near answers the Seek that is out, unless another round is named.
 func (s *scenario) near(words []string, opt map[string]string) {
-	c := Candidates{}
+	c := Candidates{Hurry: opt["hurry"] != ""}
 	if s.seek != nil {
 		c.Round = s.seek.Round
 	}
@@ -215,10 +228,15 @@ func (s *scenario) near(words []string, opt map[string]string) {
 		}
 		for pair := range strings.SplitSeq(list, ",") {
 			driver, seconds, _ := strings.Cut(pair, "=")
-			c.Pairs = append(c.Pairs, Candidate{
+			seconds, wait, waits := strings.Cut(seconds, "/")
+			cand := Candidate{
 				Order: dispatch.OrderID(order), Driver: dispatch.DriverID(driver),
 				Pickup: time.Duration(s.number(seconds)) * time.Second, Source: "test",
-			})
+			}
+			if waits {
+				cand.Wait = time.Duration(s.number(wait)) * time.Second
+			}
+			c.Pairs = append(c.Pairs, cand)
 		}
 	}
 	s.step(c)
@@ -362,7 +380,7 @@ func (s *scenario) command(op string, args []string, opt map[string]string) disp
 	case "priority":
 		c.Order, c.Priority = dispatch.OrderID(args[0]), s.number(args[1])
 	case "cancel", "unassign", "search":
-		c.Order = dispatch.OrderID(args[0])
+		c.Order, c.Driver = dispatch.OrderID(args[0]), dispatch.DriverID(opt["driver"]) // the one the engine saw not come
 	default:
 		s.fatalf("unknown command %q", op)
 	}
@@ -384,6 +402,8 @@ func (s *scenario) asker(op string, args []string, opt map[string]string) dispat
 	switch {
 	case opt["sub"] != "":
 		sub = opt["sub"]
+	case role == dispatch.RoleEngine:
+		sub = ""
 	case op == "online" || op == "offline":
 		sub = args[0]
 	case op == "accept" || op == "decline":

@@ -123,7 +123,7 @@ func (c *Core) reload(p dispatch.Policy) {
 	}
 	clear(c.round.waves)
 	clear(c.round.ready)
-	c.resumeWaves()
+	c.resumeWaves(c.now)
 	if same {
 		return
 	}

@@ -34,8 +34,10 @@ func (c *Core) calm(id dispatch.OrderID) {
 	delete(c.round.ready, id)
 }
 
-// resumeWaves sets the waves of recovered orders: counted from their latest live offer.
-func (c *Core) resumeWaves() {
+// resumeWaves sets the waves of orders anew: counted from their latest live offer, and none before an instant. After a
+// recovery that is later than anything committed: a further offer makes no version, so that only its instant tells it
+// from one that was made to the same driver before and is forgotten.
+func (c *Core) resumeWaves(earliest time.Time) {
 	latest := map[dispatch.OrderID]time.Time{}
 	for _, f := range c.offers {
 		if f.State == dispatch.OfferLive && f.CreatedAt.After(latest[f.Order]) {
@@ -44,6 +46,9 @@ func (c *Core) resumeWaves() {
 	}
 	for id, at := range latest {
 		if o := c.orders[id]; o.State == dispatch.StateOffered {
+			if floor := earliest.Add(-c.policy.For(o.Kind, o.VehicleClass).Wave); at.Before(floor) {
+				at = floor
+			}
 			c.wave(o, at)
 		}
 	}
