@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -105,4 +107,35 @@ func TestExplain_DeclineAndSecondRound(t *testing.T) {
 	p.terminate()
 	p = p.again("--markets", markets(t, quick))
 	t.Run("after_a_restart", check)
+}
+
+// TestExplain_AfterErasure erases a driver beside the running server, and then the rider.
+func TestExplain_AfterErasure(t *testing.T) {
+	t.Parallel()
+	p := town(t, "")
+	lat, lng := north(1)
+	near := onDuty(p, "near", lat, lng)
+	id := p.order("r1", "k1")
+	near.acked(object{"type": "offer.decline", "id": "no", "offer_id": near.offered(id)})
+	near.acked(object{"type": "duty", "id": "off", "state": "offline"})
+	p.done("POST", "/v1/orders/"+id+"/cancel", `{}`)
+	erase := func(who, sub string) {
+		t.Helper()
+		if out, code := hexfleetOutput("erase", "--"+who, sub, "--data-dir", p.dir, "--yes"); code != exitDone {
+			t.Fatalf("exit %d, said %s", code, out)
+		}
+	}
+	erase("driver", "near")
+	rounds, offers := p.explained(id)
+	won := chosen(rounds)
+	if len(won) != 1 || !strings.HasPrefix(won[0]["chosen"].(string), dispatch.ErasedPrefix) || candidate(won[0], won[0]["chosen"].(string)) == nil {
+		t.Errorf("with the driver erased the rounds are %v", rounds)
+	}
+	if text := fmt.Sprint(rounds, offers); strings.Contains(text, "near ") || strings.Contains(text, ":near]") {
+		t.Errorf("the driver is still named in %s", text)
+	}
+	erase("rider", "r1")
+	if rounds, _ = p.explained(id); len(rounds) != 0 {
+		t.Errorf("with the rider erased the rounds are %v", rounds)
+	}
 }

@@ -46,7 +46,9 @@ func TestReplay_OfALoadedServer(t *testing.T) {
 		strings.Contains(a.raw, `hexfleet_record_steps_total{market="lab"} 0`) {
 		t.Errorf("metrics of the recording are missing in\n%s", a.raw)
 	}
-	p.terminate()
+	if code, _ := p.terminate(); code != exitDone { // the race detector's, where it is on
+		t.Errorf("the server ended with %d", code)
+	}
 
 	first, code := replayLogs(t, logs, "1")
 	if code != exitDone {
