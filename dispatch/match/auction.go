@@ -20,25 +20,29 @@ func (s *Solver) auction() {
 }
 
 func (s *Solver) bid(order int32) {
-	out := s.penalty(order)
-	first, second := out, out
+	o, row := &s.orders[order], &s.rows[order]
+	first, second := row.penalty, row.penalty
 	at := Unmatched
-	row, key := s.row(order), s.rowKeys[order]
-	for k := range row {
-		c := int64(row[k].Cost) << s.units
+	for k := range row.edges {
+		e := &row.edges[k]
+		c := int64(e.Cost) * s.unit
 		if c >= second {
 			break // prices are at most 0, and rows ascend
 		}
-		j := &s.drivers[row[k].Driver]
-		c += s.hash(key, j.key) - j.price
+		j := &s.drivers[e.Driver]
+		if c -= j.price; c >= second {
+			continue
+		}
+		c += s.hash(o.key, j.key)
 		switch {
 		case c < first:
-			first, second, at = c, first, row[k].Driver
+			first, second, at = c, first, e.Driver
 		case c < second:
 			second = c
 		}
 	}
 	if at == Unmatched {
+		o.due = row.penalty
 		return // best left out, at the price of being left out
 	}
 	j := &s.drivers[at]
@@ -47,12 +51,12 @@ func (s *Solver) bid(order int32) {
 		s.next = append(s.next, order) // nothing to bid with
 		return
 	}
-	s.paid[order] = first + j.price
+	o.due = second
+	o.driver = at
 	j.price -= second - first
 	j.order = order
-	s.match[order] = at
 	if held >= 0 {
-		s.match[held] = Unmatched
+		s.orders[held].driver = Unmatched
 		s.next = append(s.next, held)
 	}
 }

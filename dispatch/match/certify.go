@@ -4,24 +4,69 @@ import "math/bits"
 
 // result gives what was found, with its bound.
 func (s *Solver) result() Result {
-	s.given = resize(s.given, len(s.match))
-	copy(s.given, s.match)
-	r := Result{Assignment: s.given, Scale: s.units}
-	for i, d := range s.match {
-		if d == Unmatched {
+	s.match = resize(s.match, len(s.orders))
+	r := Result{Assignment: s.match, Bound: s.bound, Prices: s.prices, Scale: s.units}
+	for i := range s.orders {
+		d := s.orders[i].driver
+		s.match[i] = d
+		switch {
+		case d == Unmatched:
 			r.Cost += s.p.Penalty[i]
-		} else {
-			r.Matched++
-			r.Cost += s.paid[i] >> s.units
+			continue
+		case s.stopped:
+			for _, e := range s.p.Rows[i] {
+				if e.Driver == d {
+					r.Cost += int64(e.Cost)
+				}
+			}
+		default:
+			r.Cost += (s.orders[i].due + s.prices[d]) >> s.units
 		}
+		r.Matched++
 	}
-	s.prices = resize(s.prices, len(s.drivers))
+	return r
+}
+
+// prove computes the bound from the problem and the prices alone, as Bound does. On the way it gathers, for untie, the
+// edges that cost an order just what it pays.
+func (s *Solver) prove() {
+	var sum wide
 	for j := range s.drivers {
 		s.prices[j] = s.drivers[j].price
+		sum.add(s.prices[j])
 	}
-	r.Prices = s.prices
-	r.Bound = Bound(s.p, s.prices)
-	return r
+	x := &s.exits
+	x.start, x.tight, x.others = resize(x.start, len(s.orders)+1), x.tight[:0], false
+	x.start[0] = 0
+	for i := range s.orders {
+		o, penalty := &s.orders[i], s.rows[i].penalty
+		least := penalty
+		limit := max(least, o.due)
+		row := s.p.Rows[i]
+		for k := range row {
+			e := &row[k]
+			c := int64(e.Cost) * s.unit
+			if c > limit || c >= penalty {
+				break
+			}
+			if c -= s.prices[e.Driver]; c > limit {
+				continue
+			}
+			c += s.hash(o.key, s.drivers[e.Driver].key)
+			if c < least {
+				least = c
+				limit = max(least, o.due)
+			}
+			if c == o.due {
+				x.tight = append(x.tight, e.Driver)
+				x.others = x.others || e.Driver != o.driver
+			}
+		}
+		x.others = x.others || o.driver != Unmatched && o.due == penalty
+		x.start[i+1] = int32(len(x.tight))
+		sum.add(least)
+	}
+	s.bound = sum.shift(s.units)
 }
 
 // Bound is the dual objective of driver prices, none above 0, in the full units of the problem: no assignment costs

@@ -27,8 +27,8 @@ func (c *components) find(s *Solver, x *exits) {
 			c.ways = append(c.ways, int32(d))
 		}
 	}
-	for i, d := range s.match {
-		if d == Unmatched {
+	for i := range s.orders {
+		if s.orders[i].driver == Unmatched {
 			c.ways = append(c.ways, x.tight[x.start[i]:x.start[i+1]]...)
 		}
 	}
@@ -105,5 +105,5 @@ func (c *components) arrow(s *Solver, x *exits, v int32) (w int32, ok bool) {
 	if int(k) < len(tight) {
 		return tight[k], true
 	}
-	return out, int(k) == len(tight) && s.least(holder) == s.penalty(holder)
+	return out, int(k) == len(tight) && s.orders[holder].due == s.rows[holder].penalty
 }

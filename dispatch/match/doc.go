@@ -19,7 +19,7 @@
 // Orders enter one after another. Each driver j has a price v[j] <= 0, the discount at which the orders so
 // far compete for it. A new order may push another off its driver, which may push a third, and so on, until
 // one takes a free driver or is left out for its penalty; Dijkstra's algorithm over the reduced costs
-// finds the cheapest such chain, and the chain is then carried out (search.go). Before that, a few rounds of bidding
+// finds the cheapest such chain, and the chain is then carried out (search.go, queue.go). Before that, a few rounds of bidding
 // place most orders for less (auction.go). Three things hold between two steps, and make the result optimal
 // (complementary slackness, with u the least an order could pay):
 //
@@ -33,7 +33,7 @@
 // Where drivers are scarce a few searches would wander far, paying k edges a step. So the problem is solved on the 4
 // nearest drivers of each order first, then on 8, 16 and all: short rows make far searches cheap and bring scarcity
 // into the prices early. Each time the orders for whom a new edge is better are taken out and placed anew; a driver who
-// thereby stays free with a price below 0 is mended by the same search turned around. A warm start, from the prices of
+// thereby stays free with a price below 0 is mended by the same search turned around (reverse.go). A warm start, from the prices of
 // an earlier result, is one such step.
 //
 // # The proof

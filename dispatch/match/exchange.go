@@ -12,6 +12,8 @@ package match
 type exits struct {
 	// tight lists, for each order from start[i] to start[i+1], the drivers it could as well have.
 	start, tight []int32
+	// others: there is one beyond those of the assignment, and so perhaps a choice.
+	others bool
 	// group numbers the columns, and last of all the way out, by strongly connected component (components.go).
 	group []int32
 	components
@@ -26,7 +28,7 @@ type exits struct {
 // place in its row, none being last), that of order 1, and so on.
 func (s *Solver) untie() {
 	x := &s.exits
-	if !s.tied(x) {
+	if !x.others {
 		return
 	}
 	out := int32(len(s.drivers))
@@ -35,13 +37,13 @@ func (s *Solver) untie() {
 	x.seen, x.via = resize(x.seen, len(s.drivers)), resize(x.via, len(s.drivers))
 	clear(x.seen)
 	x.walk = 0
-	for i := range s.match {
+	for i := range s.orders {
 		order, home := int32(i), out
-		if s.match[i] != Unmatched {
-			home = s.match[i]
+		if s.orders[i].driver != Unmatched {
+			home = s.orders[i].driver
 		}
 		for _, d := range x.tight[x.start[i]:x.start[i+1]] {
-			if d == s.match[order] {
+			if d == s.orders[order].driver {
 				break // the present one; those before it are not to be had
 			}
 			if x.group[d] == x.group[home] && s.exchange(x, order, d) {
@@ -49,36 +51,6 @@ func (s *Solver) untie() {
 			}
 		}
 	}
-}
-
-// tied gathers the tight edges and tells whether there is any beyond those of the assignment.
-func (s *Solver) tied(x *exits) bool {
-	x.start, x.tight = append(x.start[:0], 0), x.tight[:0]
-	others := false
-	for i, row := range s.p.Rows {
-		order := int32(i)
-		least := s.least(order)
-		for _, e := range row {
-			if int64(e.Cost)<<s.units > least || int64(e.Cost) >= s.p.Penalty[i] {
-				break
-			}
-			if s.full(order, e)-s.drivers[e.Driver].price == least {
-				x.tight = append(x.tight, e.Driver)
-				others = others || s.match[order] != e.Driver
-			}
-		}
-		x.start = append(x.start, int32(len(x.tight)))
-		others = others || s.match[order] != Unmatched && least == s.penalty(order)
-	}
-	return others
-}
-
-// least is u[i]: what an order pays.
-func (s *Solver) least(order int32) int64 {
-	if d := s.match[order]; d != Unmatched {
-		return s.paid[order] - s.drivers[d].price
-	}
-	return s.penalty(order)
 }
 
 // What a column's via may say besides an order: that the column itself was left idle at price 0 and its holder let go.
@@ -91,7 +63,7 @@ const leftIdle = -2
 func (s *Solver) exchange(x *exits, order, wanted int32) bool {
 	x.walk++
 	x.wanted = wanted
-	given := s.match[order]
+	given := s.orders[order].driver
 	mayIdle := given == Unmatched || s.drivers[given].price == 0
 	x.stack = x.stack[:0]
 	x.visit(wanted, order)
@@ -110,7 +82,7 @@ func (s *Solver) exchange(x *exits, order, wanted int32) bool {
 			return s.shift(x, order, jump.driver)
 		case holder >= 0 && holder < order:
 			continue
-		case jump.driver == Unmatched && (holder < 0 || s.least(holder) == s.penalty(holder)):
+		case jump.driver == Unmatched && (holder < 0 || s.orders[holder].due == s.rows[holder].penalty):
 			jump = end{driver: d, order: holder}
 			if mayIdle {
 				s.unlink(given)
@@ -142,8 +114,8 @@ func (x *exits) reach(order int32) {
 
 // land visits all that a jump leads to.
 func (s *Solver) land(x *exits, order int32) {
-	for k := order + 1; int(k) < len(s.match); k++ {
-		switch d := s.match[k]; {
+	for k := order + 1; int(k) < len(s.orders); k++ {
+		switch d := s.orders[k].driver; {
 		case d == Unmatched:
 			x.reach(k)
 		case s.drivers[d].price == 0:
@@ -161,7 +133,7 @@ func (s *Solver) unlink(d int32) {
 // leave lets the order at the end of a chain, if there is one, be left out.
 func (s *Solver) leave(e end) {
 	if e.order >= 0 {
-		s.match[e.order] = Unmatched
+		s.orders[e.order].driver = Unmatched
 	}
 }
 
@@ -174,9 +146,8 @@ func (s *Solver) shift(x *exits, order, at int32) bool {
 			s.drivers[at].order = -1
 			return false
 		}
-		left, least := s.match[taker], s.least(taker)
-		s.match[taker], s.drivers[at].order = at, taker
-		s.paid[taker] = least + s.drivers[at].price
+		left := s.orders[taker].driver
+		s.orders[taker].driver, s.drivers[at].order = at, taker
 		if taker == order {
 			return true
 		}

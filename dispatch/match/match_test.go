@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -212,6 +214,38 @@ func TestExact(t *testing.T) {
 		}
 	})
 
+	t.Run("the_same_bytes_come_from_any_number_of_processors_cold_and_warm", func(t *testing.T) {
+		r := rand.New(rand.NewPCG(14, 14))
+		before := metropolis(400, 380, 16, 1_200_000, 5)
+		p := churned(r, before, 0.02)
+		want := ""
+		for _, n := range []int{1, 2, 8} {
+			was := runtime.GOMAXPROCS(n)
+			var all sync.WaitGroup
+			got := make([]string, 16)
+			for k := range got {
+				all.Go(func() {
+					s, o := new(Solver), Options{}
+					if k%2 > 0 {
+						last := s.Solve(before, Options{})
+						o = Options{Prices: slices.Clone(last.Prices), Assignment: slices.Clone(last.Assignment)}
+					}
+					got[k] = fmt.Sprint(s.Solve(p, o).Assignment)
+				})
+			}
+			all.Wait()
+			runtime.GOMAXPROCS(was)
+			for k := range got {
+				if want == "" {
+					want = got[k]
+				}
+				if got[k] != want {
+					t.Errorf("GOMAXPROCS %d, solver %d: got %s, want %s", n, k, got[k], want)
+				}
+			}
+		}
+	})
+
 	t.Run("stopped_it_is_valid_and_its_gap_is_true", func(t *testing.T) {
 		p := metropolis(800, 700, 24, 1_200_000, 3)
 		best := new(Solver).Solve(p, Options{})
@@ -336,16 +370,4 @@ func TestProblem_Validate(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-func BenchmarkExact(b *testing.B) {
-	for _, c := range []struct{ orders, drivers, k int }{{1000, 5000, 16}, {1000, 1000, 16}, {3000, 1000, 16}, {5000, 5000, 32}} {
-		b.Run(fmt.Sprintf("orders=%d/drivers=%d/k=%d", c.orders, c.drivers, c.k), func(b *testing.B) {
-			p, s := metropolis(c.orders, c.drivers, c.k, 1_200_000, 1), new(Solver)
-			b.ReportAllocs()
-			for b.Loop() {
-				s.Solve(p, Options{})
-			}
-		})
-	}
 }

@@ -9,13 +9,12 @@ type Solver struct {
 	p *Problem
 	// units and ties say how a cost is told with its tie-breaker; see ties.go.
 	units, ties uint
+	unit        int64 // 2^units
 
-	// drivers are the columns, rowKeys the tie keys of the orders.
+	// orders and drivers are the two sides; rows is what each order could take.
+	orders  []node
+	rows    []row
 	drivers []column
-	rowKeys []uint32
-	// match is the driver of each order so far, paid what that pair costs (with tie-breaker).
-	match Assignment
-	paid  []int64
 	// width is how many edges of each row count at this level: the nearest ones.
 	width int
 
@@ -23,45 +22,49 @@ type Solver struct {
 	// order at this level: they may be idle at a price below 0, which the reverse searches mend.
 	waiting, next, loose []int32
 
-	// A search: its number, the columns still to be looked at, those whose distance is final, and the best end found.
-	search  int32
-	queue   queue
-	near    []int32 // those as far as the one being looked at, which is now far
-	now     int64
-	settled []int32
-	best    end
-
+	search search
+	// columns and exits are the memory of mend and of untie.
 	columns transpose
 	exits   exits
-	// given and prices are the latest result's.
-	given  Assignment
+
+	// match, prices and bound are the latest result's; until then prices is a copy of what the drivers' columns say,
+	// which the passes over all edges read.
+	match  Assignment
 	prices []int64
+	bound  int64
 	// stop is Options.Stop; searches counts down to the next call of it; stopped is what it said.
 	stop     func() bool
 	searches int
 	stopped  bool
 }
 
+// node is an order: 16 bytes, as a search from the drivers' side meets many of them.
+type node struct {
+	// due is u[i], what the order pays: never more than its penalty, and just that where it has no driver.
+	due int64
+	// driver is who has it so far, Unmatched for nobody.
+	driver int32
+	key    uint32
+}
+
+// row is what an order could take, at this level.
+type row struct {
+	penalty int64 // in full units
+	edges   []Edge
+}
+
 // column is a driver: 32 bytes, so that a step of a search touches one cache line.
 type column struct {
 	// price is v[j] <= 0, and 0 while the driver is free (but for loose ones).
 	price int64
-	// dist is the length of the shortest chain found to this driver in the search seen.
+	// dist is the length of the shortest chain to this driver in the search that is going on, far when there is none.
 	dist int64
 	// order is who has the driver, -1 for none.
 	order int32
 	// from is, in a forward search, the order before this driver on that chain; in a reverse one the driver to which
 	// this one's order moves.
 	from int32
-	seen int32
 	key  uint32
-}
-
-// end is where a forward chain may stop: at a free driver, or at an order that is left out.
-type end struct {
-	total  int64
-	driver int32 // Unmatched when the chain ends by leaving order out
-	order  int32
 }
 
 // Options changes how a problem is solved; the zero value is a cold start to the end.
@@ -101,7 +104,6 @@ func Exact(p *Problem) Assignment { return new(Solver).Solve(p, Options{}).Assig
 // Solve solves a problem, which must be valid and is not changed.
 func (s *Solver) Solve(p *Problem, o Options) Result {
 	s.reset(p, o)
-	s.width = 0
 	if o.Prices != nil {
 		s.resume(o)
 	} else {
@@ -112,6 +114,7 @@ func (s *Solver) Solve(p *Problem, o Options) Result {
 			s.mend()
 		}
 	}
+	s.prove()
 	if s.stopped {
 		s.complete()
 	} else {
@@ -143,20 +146,21 @@ func (s *Solver) levels() (levels [4]int, n int) {
 func (s *Solver) reset(p *Problem, o Options) {
 	s.p, s.stop, s.stopped, s.searches = p, o.Stop, false, searchesAStop
 	s.units, s.ties = scale(p)
-	n := len(p.Rows)
-	s.match = resize(s.match, n)
-	s.paid = resize(s.paid, n)
-	s.rowKeys = resize(s.rowKeys, n)
+	s.unit = 1 << s.units
+	s.orders = resize(s.orders, len(p.Rows))
+	s.rows = resize(s.rows, len(p.Rows))
 	s.drivers = resize(s.drivers, p.Drivers)
+	s.prices = resize(s.prices, p.Drivers)
 	s.waiting, s.next, s.loose = s.waiting[:0], s.next[:0], s.loose[:0]
-	for i := range s.match {
-		s.match[i] = Unmatched
-		s.rowKeys[i] = orderKey(p, i)
+	s.width = 0
+	for i := range s.orders {
+		penalty := p.Penalty[i] << s.units
+		s.orders[i] = node{due: penalty, driver: Unmatched, key: orderKey(p, i)}
+		s.rows[i].penalty = penalty
 	}
 	for j := range s.drivers {
-		s.drivers[j] = column{order: -1, key: driverKey(p, int32(j))}
+		s.drivers[j] = column{order: -1, dist: far, key: driverKey(p, int32(j))}
 	}
-	s.search = 0
 }
 
 // resume starts from the prices and the assignment of an earlier result: at one level, all edges.
@@ -164,15 +168,17 @@ func (s *Solver) resume(o Options) {
 	for j := range s.drivers {
 		s.drivers[j].price = min(0, o.Prices[j])
 	}
+	widest := 0
 	for i, row := range s.p.Rows {
+		widest = max(widest, len(row))
 		d := o.Assignment[i]
 		if d == Unmatched || s.drivers[d].order >= 0 {
 			continue
 		}
 		for _, e := range row {
 			if e.Driver == d {
-				if c := s.full(int32(i), e); c-s.drivers[d].price < s.penalty(int32(i)) {
-					s.match[i], s.paid[i], s.drivers[d].order = d, c, int32(i)
+				if due := s.full(int32(i), e) - s.drivers[d].price; due < s.orders[i].due {
+					s.orders[i].driver, s.orders[i].due, s.drivers[d].order = d, due, int32(i)
 				}
 				break
 			}
@@ -183,62 +189,47 @@ func (s *Solver) resume(o Options) {
 			s.loose = append(s.loose, int32(j))
 		}
 	}
-	for _, row := range s.p.Rows {
-		s.width = max(s.width, len(row))
-	}
-	s.recheck()
+	s.widen(widest)
 	s.place()
 	s.mend()
 }
 
-// widen lets the next edges of each row count, and takes out whom they offer something better.
+// widen lets the next edges of each row count, and takes out the orders to whom they offer something better.
 func (s *Solver) widen(width int) {
-	s.width = width
-	s.recheck()
-}
-
-// recheck queues the orders that do not have their best.
-func (s *Solver) recheck() {
-	for i := range s.match {
-		order := int32(i)
-		d := s.match[order]
-		now := s.penalty(order)
-		if d != Unmatched {
-			now = s.paid[order] - s.drivers[d].price
-		}
-		if !s.better(order, now) {
+	for j := range s.drivers {
+		s.prices[j] = s.drivers[j].price
+	}
+	for i, row := range s.p.Rows {
+		row = row[:min(width, len(row))]
+		s.rows[i].edges = row
+		o := &s.orders[i]
+		if !s.better(o, row[min(s.width, len(row)):]) {
 			continue
 		}
-		if d != Unmatched {
-			s.match[order] = Unmatched
+		if d := o.driver; d != Unmatched {
+			o.driver = Unmatched
 			s.drivers[d].order = -1
 			s.loose = append(s.loose, d)
 		}
-		s.waiting = append(s.waiting, order)
+		s.waiting = append(s.waiting, int32(i))
 	}
+	s.width = width
 }
 
-// better tells whether an edge costs an order less than now.
-func (s *Solver) better(order int32, now int64) bool {
-	for _, e := range s.row(order) {
-		if int64(e.Cost)<<s.units >= now {
+// better tells whether one of the edges costs an order less than it pays.
+func (s *Solver) better(o *node, edges []Edge) bool {
+	for k := range edges {
+		e := &edges[k]
+		c := int64(e.Cost) * s.unit
+		if c >= o.due {
 			return false // prices are at most 0, and rows ascend
 		}
-		if s.full(order, e)-s.drivers[e.Driver].price < now {
+		if c -= s.prices[e.Driver]; c < o.due && c+s.hash(o.key, s.drivers[e.Driver].key) < o.due {
 			return true
 		}
 	}
 	return false
 }
-
-// row gives the edges of an order that count at this level.
-func (s *Solver) row(order int32) []Edge {
-	row := s.p.Rows[order]
-	return row[:min(len(row), s.width)]
-}
-
-// penalty is what leaving an order out costs, in full units.
-func (s *Solver) penalty(order int32) int64 { return s.p.Penalty[order] << s.units }
 
 // place finds each waiting order its place: by auction where that is easy, by search for the rest.
 func (s *Solver) place() {
@@ -285,7 +276,7 @@ func (s *Solver) asked() bool {
 func (s *Solver) complete() {
 	for i, row := range s.p.Rows {
 		order := int32(i)
-		if s.match[order] != Unmatched {
+		if s.orders[order].driver != Unmatched {
 			continue
 		}
 		for _, e := range row {
@@ -293,7 +284,7 @@ func (s *Solver) complete() {
 				break
 			}
 			if j := &s.drivers[e.Driver]; j.order < 0 {
-				s.match[order], s.paid[order], j.order = e.Driver, s.full(order, e), order
+				s.orders[order].driver, j.order = e.Driver, order
 				break
 			}
 		}

@@ -69,7 +69,7 @@ func driverKey(p *Problem, j int32) uint32 {
 
 // full is what an edge costs with its tie-breaker.
 func (s *Solver) full(order int32, e Edge) int64 {
-	return int64(e.Cost)<<s.units + s.hash(s.rowKeys[order], s.drivers[e.Driver].key)
+	return int64(e.Cost)<<s.units + s.hash(s.orders[order].key, s.drivers[e.Driver].key)
 }
 
 func (s *Solver) hash(order, driver uint32) int64 {
@@ -77,5 +77,5 @@ func (s *Solver) hash(order, driver uint32) int64 {
 	h ^= h >> 15
 	h *= 0x2C1B3C6D
 	h ^= h >> 13
-	return int64(uint64(h) >> (32 - s.ties))
+	return int64(uint64(h) >> ((32 - s.ties) & 63))
 }
