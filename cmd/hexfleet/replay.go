@@ -23,9 +23,9 @@ type replayCmd struct {
 // Help says what is compared.
 func (*replayCmd) Help() string {
 	return `Runs every log in the folder again, in a core of this program, and compares each effect with the digest that was
-recorded: events, offers, answers, replies, notices, supply, what was sought, what a round decided and explained, and
-when the core wanted to be stepped. One line a log; the first difference ends it. A log that was cut, as by kill -9,
-is replayed up to its last whole record. The exit code is 1 when anything differs or a log is damaged.
+recorded: events, offers, answers, replies, notices, supply, what was sought, what a round decided, and when the core
+wanted to be stepped. One line a log; the first difference ends it. A log that was cut, as by kill -9, is replayed up
+to its last whole record. The exit code is 1 when anything differs or a log is damaged.
 
 A log of another version of the program may differ because the program does.`
 }

@@ -22,6 +22,8 @@ const (
 	// explainBytes bounds what a market's rounds take in memory, and what waits to be written: some 10,000 rounds of
 	// an order with 16 candidates each.
 	explainBytes = 32 << 20
+	// explainAtOnce is how many are written in one transaction: some 10 ms of the store, which has commits to do.
+	explainAtOnce = 256
 	// explainEvery is the market time after which a round that again found nobody is kept in the store, of an order
 	// whose search goes on as it did: a search of five minutes has 150 rounds that say the same.
 	explainEvery = 30 * time.Second
@@ -196,12 +198,15 @@ func (x *explainer) write(ctx context.Context, b *book) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushWithin)
 	defer cancel()
-	if err := x.node.cfg.Archive.AddExplanations(ctx, batch); err != nil {
-		x.count("dropped", len(batch))
-		x.node.cfg.Log.Warn("explanations not kept", "explanations", len(batch), "error", err)
-		return
+	for some := range slices.Chunk(batch, explainAtOnce) {
+		if err := x.node.cfg.Archive.AddExplanations(ctx, some); err != nil {
+			x.count("dropped", len(batch))
+			x.node.cfg.Log.Warn("explanations not kept", "explanations", len(batch), "error", err)
+			return
+		}
+		x.count("kept", len(some))
+		batch = batch[len(some):]
 	}
-	x.count("kept", len(batch))
 }
 
 // erase takes a driver, or orders, out of what is kept.

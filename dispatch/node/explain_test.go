@@ -1,11 +1,15 @@
 package node
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 )
@@ -118,4 +122,47 @@ func TestBook(t *testing.T) {
 		b.forget("near", nil)
 		wantRounds(t, "of a candidate", b.of("o2"))
 	})
+}
+
+// shelf is an archive of explanations that is away once it has taken enough.
+type shelf struct {
+	Archive
+	took  []int
+	until int
+}
+
+func (s *shelf) AddExplanations(_ context.Context, es []dispatch.Explanation) error {
+	if len(s.took) == s.until {
+		return dispatch.Unavailable("away", nil)
+	}
+	s.took = append(s.took, len(es))
+	return nil
+}
+
+func TestExplainer_write(t *testing.T) {
+	for _, c := range []struct {
+		until         int
+		took          []int
+		kept, dropped float64
+	}{
+		{9, []int{explainAtOnce, explainAtOnce, 88}, 600, 0}, {1, []int{explainAtOnce}, explainAtOnce, 600 - explainAtOnce},
+	} {
+		archive := &shelf{until: c.until}
+		x := newExplainer(&Node{cfg: Config{
+			Archive: archive, Clock: dispatch.NewManual(explainedAt), Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
+		}})
+		b := newBook(x.count)
+		for n := range 600 {
+			b.add([]dispatch.Explanation{round(dispatch.OrderID(fmt.Sprint("o", n)), 1, "d1")})
+		}
+		x.write(t.Context(), b)
+		x.write(t.Context(), b) // nothing is left
+		if diff := cmp.Diff(c.took, archive.took); diff != "" {
+			t.Errorf("transactions (-want +got):\n%s", diff)
+		}
+		kept, dropped := testutil.ToFloat64(x.written.WithLabelValues("kept")), testutil.ToFloat64(x.written.WithLabelValues("dropped"))
+		if kept != c.kept || dropped != c.dropped {
+			t.Errorf("kept %v and dropped %v, want %v and %v", kept, dropped, c.kept, c.dropped)
+		}
+	}
 }
