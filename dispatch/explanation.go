@@ -15,7 +15,8 @@ type Explanation struct {
 	Policy string
 	// Penalty is what leaving the order unmatched was held to cost.
 	Penalty time.Duration
-	// Dual is what the order's being there cost the round: its share of the dual solution. At most Penalty.
+	// Dual is what the order's being there cost the round: its driver's cost and price. At most Penalty, which it is for
+	// an order without one; 0 in rounds that are no optimum.
 	Dual time.Duration
 	// Candidates are the drivers considered, cheapest first; then those removed, ascending by id.
 	Candidates []Considered
@@ -38,7 +39,8 @@ type Considered struct {
 	// Cost is the sum of Terms; both are without meaning when FilteredBy is set.
 	Cost  time.Duration
 	Terms []CostTerm
-	// Price is what taking this driver costs the others: minus its dual, 0 for a driver whom nobody else wants.
+	// Price is what this driver's being taken costs the others: by how much they would be cheaper together if the order
+	// that has it were not there. 0 for a driver whom nobody else wants, and in rounds that are no optimum.
 	Price time.Duration
 	// FilteredBy names the filter that removed the driver, one of the Filter names; "" for a candidate.
 	FilteredBy string

@@ -45,9 +45,8 @@ type decision struct {
 	// first is, for each order, the driver chosen for it; more are those that a wave asks beside.
 	first match.Assignment
 	more  [][]int32
-	// prices are the duals of the drivers in milliseconds; nil where nothing was solved.
-	prices []int64
-	greedy bool
+	// exact: first is an optimum.
+	exact, greedy bool
 	// rows are the orders' candidates by cost, penalty what leaving each out costs.
 	rows    [][]match.Edge
 	penalty []int64
@@ -79,13 +78,8 @@ func (d *decider) decide(r *rules, t *table) decision {
 	if out.greedy = t.hurry; out.greedy || nearest == len(t.orders) {
 		out.first = match.Greedy(&d.problem)
 	} else {
-		result := d.solver.Solve(&d.problem, match.Options{})
-		out.first = slices.Clone(result.Assignment)
-		out.prices = make([]int64, len(result.Prices))
-		for j, price := range result.Prices {
-			out.prices[j] = -price >> result.Scale
-		}
-		if nearest > 0 {
+		out.first = slices.Clone(d.solver.Solve(&d.problem, match.Options{}).Assignment)
+		if out.exact = nearest == 0; !out.exact {
 			d.deal(r, t, &out)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 // they stood. removed are those whom the search took out. An order's drivers are bounded by the policy's candidates,
 // removed ones apart.
 func (c *Core) explainRound(r *rules, t *table, d *decision, removed []Removed) {
+	prices := d.prices(t)
 	out := make([]dispatch.Explanation, len(t.orders))
 	for i, o := range t.orders {
 		terms := r.of(o)
@@ -26,9 +27,12 @@ func (c *Core) explainRound(r *rules, t *table, d *decision, removed []Removed) 
 			e.Chosen = append(e.Chosen, t.drivers[j].duty.Driver)
 		}
 		if len(chosen) == 0 && !t.offered[i] {
-			e.Unmatched, e.Dual = unmatched(t, i), e.Penalty
+			e.Unmatched = unmatched(t, i)
+			if prices != nil {
+				e.Dual = e.Penalty
+			}
 		}
-		e.Candidates = c.considered(r, t, d, i, chosen, e)
+		e.Candidates = c.considered(r, t, d, i, chosen, prices, e)
 	}
 	c.removed(t, out, removed)
 	c.removed(t, out, t.removed)
@@ -59,7 +63,12 @@ func (d *decision) chosen(i int) []int32 {
 }
 
 // considered tells of an order's candidates, cheapest first, and of its dual. Those chosen are always among them.
-func (c *Core) considered(r *rules, t *table, d *decision, i int, chosen []int32, e *dispatch.Explanation) []dispatch.Considered {
+func (c *Core) considered(
+	r *rules, t *table, d *decision, i int, chosen []int32, prices []int64, e *dispatch.Explanation,
+) []dispatch.Considered {
+	if len(d.rows[i]) == 0 {
+		return nil
+	}
 	drivers := make([]dispatch.Considered, 0, min(len(d.rows[i]), c.policy.Candidates))
 	for n, edge := range d.rows[i] {
 		asked := slices.Contains(chosen, edge.Driver)
@@ -70,8 +79,8 @@ func (c *Core) considered(r *rules, t *table, d *decision, i int, chosen []int32
 		w := dispatch.Considered{
 			Driver: t.drivers[edge.Driver].duty.Driver, Cost: cost.sum(), Terms: cost.explained(), Offered: asked,
 		}
-		if d.prices != nil {
-			w.Price = time.Duration(d.prices[edge.Driver]) * time.Millisecond
+		if prices != nil {
+			w.Price = time.Duration(prices[edge.Driver]) * time.Millisecond
 			if edge.Driver == d.first[i] {
 				e.Dual = w.Cost + w.Price
 			}
@@ -79,6 +88,61 @@ func (c *Core) considered(r *rules, t *table, d *decision, i int, chosen []int32
 		drivers = append(drivers, w)
 	}
 	return drivers
+}
+
+// mostPasses bounds the work on prices, in looks at every edge. Far fewer do; when they are not enough, a price is too
+// low rather than a round late.
+const mostPasses = 64
+
+// prices gives for each driver, in milliseconds, what its being taken costs the orders that did not get it: by how much
+// they would be cheaper together if the order that has it were not there. These are the least prices of all that prove
+// the optimum (the solver's are others): where there are fewer drivers than orders, a solution's prices may be raised
+// together without a proof being lost. Herman B. Leonard, "Elicitation of honest preferences for the assignment of
+// individuals to positions", Journal of Political Economy 91 (1983) 461-479. nil unless the round is an optimum.
+//
+// Prices rise from 0 until no order would rather have the driver of another: an order at w would pay w - cost for it.
+func (d *decision) prices(t *table) []int64 {
+	if !d.exact {
+		return nil
+	}
+	prices, owner := make([]int64, len(t.drivers)), make([]int32, len(t.drivers))
+	worth := slices.Clone(d.penalty) // what each order pays now
+	var edges int
+	var queue []int32
+	for i, j := range d.first {
+		edges += len(d.rows[i])
+		queue = append(queue, int32(i))
+		if j != match.Unmatched {
+			owner[j] = int32(i) + 1
+			worth[i] = d.paid(i, j)
+		}
+	}
+	for left := mostPasses * edges; len(queue) > 0 && left > 0; {
+		i := queue[0]
+		queue = queue[1:]
+		if t.offered[i] {
+			continue // it competes for nobody
+		}
+		for _, e := range d.rows[i] {
+			bid := worth[i] - int64(e.Cost)
+			if bid <= 0 {
+				break // rows ascend
+			}
+			left--
+			if k := owner[e.Driver] - 1; k >= 0 && k != i && bid > prices[e.Driver] {
+				worth[k] += bid - prices[e.Driver]
+				prices[e.Driver] = bid
+				queue = append(queue, k)
+			}
+		}
+	}
+	return prices
+}
+
+// paid is what an order's first driver costs it.
+func (d *decision) paid(i int, j int32) int64 {
+	at := slices.IndexFunc(d.rows[i], func(e match.Edge) bool { return e.Driver == j })
+	return int64(d.rows[i][at].Cost)
 }
 
 // removed adds those who were taken out to the orders that they were taken from.
