@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/hexfleet/hexfleet/dispatch"
 )
@@ -148,8 +147,9 @@ func TestExplainer_write(t *testing.T) {
 		{9, []int{explainAtOnce, explainAtOnce, 88}, 600, 0}, {1, []int{explainAtOnce}, explainAtOnce, 600 - explainAtOnce},
 	} {
 		archive := &shelf{until: c.until}
+		registry := prometheus.NewRegistry()
 		x := newExplainer(&Node{cfg: Config{
-			Archive: archive, Clock: dispatch.NewManual(explainedAt), Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
+			Archive: archive, Clock: dispatch.NewManual(explainedAt), Log: slog.New(slog.DiscardHandler), Registry: registry,
 		}})
 		b := newBook(x.count)
 		for n := range 600 {
@@ -160,9 +160,16 @@ func TestExplainer_write(t *testing.T) {
 		if diff := cmp.Diff(c.took, archive.took); diff != "" {
 			t.Errorf("transactions (-want +got):\n%s", diff)
 		}
-		kept, dropped := testutil.ToFloat64(x.written.WithLabelValues("kept")), testutil.ToFloat64(x.written.WithLabelValues("dropped"))
-		if kept != c.kept || dropped != c.dropped {
-			t.Errorf("kept %v and dropped %v, want %v and %v", kept, dropped, c.kept, c.dropped)
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		counted := map[string]float64{}
+		for _, m := range families[0].GetMetric() {
+			counted[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+		}
+		if counted["kept"] != c.kept || counted["dropped"] != c.dropped {
+			t.Errorf("counted %v, want kept %v and dropped %v", counted, c.kept, c.dropped)
 		}
 	}
 }
