@@ -3,8 +3,8 @@ package match
 // components finds the strongly connected components of the drivers and the way out (R. Tarjan, "Depth-first search and
 // linear graph algorithms", SIAM J. Comput. 1 (1972) 146-160), without recursion.
 type components struct {
-	// number is the order in which a node was met, from 1; low the least number it leads back to; on says that it is on
-	// the path. at is how far its arrows have been followed.
+	// number is the order in which a node was met, from 1; low the least number it leads back to, 0 once it has a
+	// component; at is how far its arrows have been followed.
 	number, low, at []int32
 	// path are the nodes met and not yet given to a component, calls those being followed.
 	path, calls []int32
@@ -13,14 +13,32 @@ type components struct {
 	ways []int32
 }
 
-// find fills x.group; x.tight must be there. A change of the assignment along a component leaves components as they
-// are: what it takes from one driver it gives to another of the same.
+// find fills x.group for the drivers of orders that have a choice, and all to which these lead; x.tight must be there. A
+// change of the assignment along a component leaves components as they are: what it takes from one driver it gives to
+// another of the same.
 func (c *components) find(s *Solver, x *exits) {
 	n := len(s.drivers) + 1
 	c.number, c.low, c.at = resize(c.number, n), resize(c.low, n), resize(c.at, n)
 	clear(c.number)
 	clear(c.at)
 	c.path, c.calls, c.count, c.last = c.path[:0], c.calls[:0], 0, 0
+	for i := range s.orders {
+		home := s.orders[i].driver
+		tight := x.tight[x.start[i]:x.start[i+1]]
+		switch {
+		case home == Unmatched && len(tight) > 0:
+			home = int32(len(s.drivers))
+		case home == Unmatched || len(tight) < 2:
+			continue // it has no choice, and does not ask for its component
+		}
+		if c.number[home] == 0 {
+			c.follow(s, x, home)
+		}
+	}
+}
+
+// out lists where the way out leads.
+func (c *components) out(s *Solver, x *exits) {
 	c.ways = c.ways[:0]
 	for d := range s.drivers {
 		if j := &s.drivers[d]; j.order >= 0 && j.price == 0 {
@@ -30,11 +48,6 @@ func (c *components) find(s *Solver, x *exits) {
 	for i := range s.orders {
 		if s.orders[i].driver == Unmatched {
 			c.ways = append(c.ways, x.tight[x.start[i]:x.start[i+1]]...)
-		}
-	}
-	for v := range n {
-		if c.number[v] == 0 {
-			c.follow(s, x, int32(v))
 		}
 	}
 }
@@ -92,6 +105,9 @@ func (c *components) arrow(s *Solver, x *exits, v int32) (w int32, ok bool) {
 	k := c.at[v]
 	c.at[v]++
 	if v == out {
+		if k == 0 {
+			c.out(s, x)
+		}
 		if int(k) < len(c.ways) {
 			return c.ways[k], true
 		}
