@@ -112,6 +112,9 @@ func (n *night) step(in market.Input) market.Effects {
 	if len(out.Supply) > 0 {
 		n.leader.fleet.supply.hint(out.Supply)
 	}
+	if out.Explained != nil {
+		n.leader.book.add(out.Explained)
+	}
 	return out
 }
 

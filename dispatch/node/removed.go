@@ -12,18 +12,28 @@ import (
 // Those whose fix is too old are found until the index has set them aside.
 func (w *searcher) removed(r *search, o *market.Sought, b *block) {
 	l := r.leader
-	w.near = l.index.NearestInto(w.near, geo.Query{At: o.Stops[0].LatLng, K: r.seek.Candidates})
+	q := geo.Query{At: o.Stops[0].LatLng, K: r.seek.Candidates}
+	if len(w.near) == q.K { // the free ones: no others that count are farther than the last of them
+		q.Within = w.near[q.K-1].Distance
+	}
+	w.near = l.index.NearestInto(w.near, q)
 	for i := range w.near {
 		n := &w.near[i]
 		id, here := l.index.ID(n.Handle)
 		d := dispatch.DriverID(id)
-		if !here || slices.ContainsFunc(w.found, func(c market.Candidate) bool { return c.Driver == d }) {
+		if !here || w.has(d, i) {
 			continue
 		}
 		if by := r.filter(o, d, n); by != "" {
 			b.removed = append(b.removed, market.Removed{Order: o.Order, Driver: d, By: by})
 		}
 	}
+}
+
+// has tells whether a driver is among those found, perhaps at a place known.
+func (w *searcher) has(d dispatch.DriverID, at int) bool {
+	return at < len(w.found) && w.found[at].Driver == d ||
+		slices.ContainsFunc(w.found, func(c market.Candidate) bool { return c.Driver == d })
 }
 
 // filter names the first filter that a driver does not pass; "" for one that passes all: something has changed since.

@@ -36,9 +36,16 @@ func percentiles(b *testing.B, of string, ds []time.Duration) {
 
 // BenchmarkRound is a whole round; see docs/bench/round.md.
 func BenchmarkRound(b *testing.B) {
-	for _, size := range []struct{ orders, drivers, k int }{{300, 3000, 16}, {1000, 5000, 16}, {3000, 1000, 16}} {
-		b.Run(fmt.Sprintf("orders=%d/drivers=%d/k=%d", size.orders, size.drivers, size.k), func(b *testing.B) {
+	for _, size := range []struct {
+		orders, drivers, k int
+		explained          string
+	}{{300, 3000, 16, ""}, {1000, 5000, 16, ""}, {1000, 5000, 16, "/explained"}, {3000, 1000, 16, ""}} {
+		b.Run(fmt.Sprintf("orders=%d/drivers=%d/k=%d%s", size.orders, size.drivers, size.k, size.explained), func(b *testing.B) {
 			n := newNight(b, size.orders, size.drivers, func(p *dispatch.Policy) { p.Candidates = size.k })
+			if size.explained != "" {
+				n.node.cfg.Explain = true
+				n.core.Explain()
+			}
 			var took, sought, solved []time.Duration
 			var finding, deciding time.Duration
 			f := n.leader.finder
