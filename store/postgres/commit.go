@@ -38,6 +38,7 @@ const (
 	stmtBegin
 	stmtStep
 	stmtPlaces
+	stmtLock
 	stmtCapacity
 	stmtDuties
 	stmtOffers
@@ -58,13 +59,13 @@ const binaryFormat = 1
 // prepare has a connection know the statements; said, when it is not nil, says them otherwise.
 func prepare(ctx context.Context, conn *pgconn.PgConn, said func(string) string) error {
 	var p prepared
-	for i, text := range [stmtCount]func(list func(...string) string) string{
-		stmtFence: func(func(...string) string) string { return fence },
-		stmtBegin: beginOrders, stmtStep: stepOrders, stmtPlaces: comparePlaces, stmtCapacity: checkCapacity,
-		stmtDuties: putDuties, stmtOffers: putOffers, stmtAnswers: putAnswers, stmtDropAnswers: dropAnswers,
+	for i, texts := range [stmtCount][2]string{
+		stmtFence: {fence, fence}, stmtBegin: forms(beginOrders), stmtStep: {stepOrders, stepOrder},
+		stmtPlaces: forms(comparePlaces), stmtLock: forms(lockDrivers), stmtCapacity: forms(checkCapacity),
+		stmtDuties: forms(putDuties), stmtOffers: forms(putOffers), stmtAnswers: forms(putAnswers),
+		stmtDropAnswers: forms(dropAnswers),
 	} {
-		for form, list := range [2]func(...string) string{many, lone} {
-			sql := text(list)
+		for form, sql := range texts {
 			if said != nil {
 				sql = said(sql)
 			}
@@ -76,6 +77,11 @@ func prepare(ctx context.Context, conn *pgconn.PgConn, said func(string) string)
 	}
 	conn.CustomData()[statements] = &p
 	return nil
+}
+
+// forms gives a statement for many rows and for a lone one.
+func forms(text func(list func(...string) string) string) [2]string {
+	return [2]string{text(many), text(lone)}
 }
 
 // many lists columns as select expressions that give a row each: "$4 bigint" as "unnest($4::bigint[])".

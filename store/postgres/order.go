@@ -9,27 +9,25 @@ import (
 	"github.com/hexfleet/hexfleet/store"
 )
 
-// told begins the statements below: it writes the events of orders. n are the rows given, of which more columns follow
-// when more is not empty.
-func told(list func(...string) string, more, kinds string) string {
-	params := []string{"$3 text", "$4 bigint", "$5 bigint", "$6 text", "$7 bigint", "$8 text", "$9 text", "$10 text", "$11 text",
-		"$12 text", "$13 text", "$14 text", "$15 text", "$16 text", "$17 text", "$18 bigint", "$19 bigint", "$20 bigint",
-		"$21 bigint", "$22 text", "$23 text", "$24 bigint", "$25 bigint", "$26 text", "$27 bigint", "$28 bigint", "$29 text",
-		"$30 text", "$31 bigint", "$32 text"}
-	if more != "" {
-		params = append(params, kinds)
-		more = ", " + more
-	}
-	return `
-WITH n (id, seq, version, type, at, by_role, by_sub, event_driver, offer_id, event_reason, doc, from_state, state, driver_id,
-    vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta, cancelled_by, reason, search_since, changed_at, bars,
-    priority, closed_at, kind, rider_id, requested_at, policy` + more + `) AS (SELECT ` + list(params...) + `),
-told AS (
-    INSERT INTO events (market, subject, subject_id, seq, version, type, at, by_role, by_sub, from_state, to_state,
-        driver_id, offer_id, reason, policy, doc)
-    SELECT $1::text, 'order', id, seq, version, type, at, by_role, by_sub, from_state, state, event_driver, offer_id,
-        event_reason, policy, doc FROM n),`
+// names are what a statement calls the columns of the rows that it is given of orders with their events.
+const names = `id, seq, version, type, at, by_role, by_sub, event_driver, offer_id, event_reason, doc, from_state, state,
+    driver_id, vehicle_class, next_stop, pickup_at, pickup_eta, dropoff_eta, cancelled_by, reason, search_since, changed_at,
+    bars, priority, closed_at, kind, rider_id, requested_at, policy`
+
+// columns lists them, and more.
+func columns(list func(...string) string, more ...string) string {
+	return list(append([]string{"$3 text", "$4 bigint", "$5 bigint", "$6 text", "$7 bigint", "$8 text", "$9 text", "$10 text",
+		"$11 text", "$12 text", "$13 text", "$14 text", "$15 text", "$16 text", "$17 text", "$18 bigint", "$19 bigint",
+		"$20 bigint", "$21 bigint", "$22 text", "$23 text", "$24 bigint", "$25 bigint", "$26 text", "$27 bigint", "$28 bigint",
+		"$29 text", "$30 text", "$31 bigint", "$32 text"}, more...)...)
 }
+
+// insertEvents writes the events of rows n.
+const insertEvents = `
+    INSERT INTO events (market, subject, subject_id, version, type, at, by_role, by_sub, from_state, to_state, driver_id,
+        offer_id, reason, policy, doc, seq)
+    SELECT $1::text, 'order', id, version, type, at, by_role, by_sub, from_state, state, event_driver, offer_id,
+        event_reason, policy, doc, `
 
 // lawful holds when an event of n is a legal transition and its order as orders in its state are.
 const lawful = `order_fits(n.kind, n.state, n.driver_id, n.next_stop, n.cancelled_by, n.closed_at)
@@ -39,7 +37,9 @@ const lawful = `order_fits(n.kind, n.state, n.driver_id, n.next_stop, n.cancelle
 // beginOrders writes the events by which orders begin and, from the same values, the orders' rows and places. An event
 // that is not lawful finds no row, and then nothing stands: see journal_all.
 func beginOrders(list func(...string) string) string {
-	return told(list, "stops", "$33 text") + `
+	return `
+WITH n (` + names + `, stops) AS (SELECT ` + columns(list, "$33 text") + `),
+told AS (` + insertEvents + `seq FROM n),
 placed AS (INSERT INTO order_places (order_id, stops) SELECT id, stops FROM n),
 begun AS (
     INSERT INTO orders (market, id, version, state, driver_id, vehicle_class, next_stop, pickup_at, pickup_eta,
@@ -52,23 +52,38 @@ begun AS (
 SELECT journal_all('transitions', count(*), $2::bigint) FROM begun HAVING count(*) <> $2::bigint`
 }
 
-// stepOrders writes the other events of orders and, from the same values, the orders' rows. A row is found as its event
-// says it was left, and what an order is of, and its driver but for a reassignment, stays. It is found by its place,
+// updateOrders changes the rows of orders by rows n: what an order is of, and its driver but for a reassignment, stays,
+// and it was left as its event says.
+const (
+	updateOrders = `
+    UPDATE orders o SET version = n.version, state = n.state, driver_id = n.driver_id, vehicle_class = n.vehicle_class,
+        next_stop = n.next_stop, pickup_at = n.pickup_at, pickup_eta = n.pickup_eta, dropoff_eta = n.dropoff_eta,
+        cancelled_by = n.cancelled_by, reason = n.reason, search_since = n.search_since, changed_at = n.changed_at,
+        bars = n.bars, priority = n.priority, closed_at = n.closed_at
+    FROM `
+	follows = `CASE WHEN o.version = n.version - 1 AND o.state = n.from_state AND o.market = $1::text
+            AND o.kind = n.kind AND o.rider_id = n.rider_id AND o.requested_at = n.requested_at
+        THEN o.driver_id IS NULL OR n.driver_id IS NULL OR o.driver_id = n.driver_id OR n.type = 'order.reassigned' END`
+)
+
+// stepOrders writes the other events of orders and, from the same values, the orders' rows. A row is found by its place,
 // ctid, which the planner knows one way to get at.
-func stepOrders(list func(...string) string) string {
-	return told(list, "", "") + `
-stood AS (
-    UPDATE orders o SET version = m.version, state = m.state, driver_id = m.driver_id, vehicle_class = m.vehicle_class,
-        next_stop = m.next_stop, pickup_at = m.pickup_at, pickup_eta = m.pickup_eta, dropoff_eta = m.dropoff_eta,
-        cancelled_by = m.cancelled_by, reason = m.reason, search_since = m.search_since, changed_at = m.changed_at,
-        bars = m.bars, priority = m.priority, closed_at = m.closed_at
-    FROM (SELECT *, CASE WHEN ` + lawful + ` THEN (SELECT k.ctid FROM orders k WHERE k.id = n.id) END AS tid FROM n) m
-    WHERE o.ctid = m.tid AND CASE WHEN o.version = m.version - 1 AND o.state = m.from_state AND o.market = $1::text
-            AND o.kind = m.kind AND o.rider_id = m.rider_id AND o.requested_at = m.requested_at
-        THEN o.driver_id IS NULL OR m.driver_id IS NULL OR o.driver_id = m.driver_id OR m.type = 'order.reassigned' END
+var stepOrders = `
+WITH n (` + names + `) AS (SELECT ` + columns(many) + `),
+told AS (` + insertEvents + `seq FROM n),
+stood AS (` + updateOrders + `(
+        SELECT *, CASE WHEN ` + lawful + ` THEN (SELECT k.ctid FROM orders k WHERE k.id = n.id) END AS tid FROM n) n
+    WHERE o.ctid = n.tid AND ` + follows + `
     RETURNING 1)
 SELECT journal_all('transitions', count(*), $2::bigint) FROM stood HAVING count(*) <> $2::bigint`
-}
+
+// stepOrder does it for a lone one, with less around it: an event whose order's row was not found has no seq, which no
+// event can be without.
+var stepOrder = `
+WITH stood AS (` + updateOrders + `(SELECT ` + columns(lone) + `) n (` + names + `)
+    WHERE o.id = n.id AND CASE WHEN ` + lawful + ` THEN ` + follows + ` END
+    RETURNING 1)` + insertEvents + `CASE WHEN (SELECT count(*) FROM stood) = $2::bigint THEN seq END
+    FROM (SELECT ` + columns(lone) + `) n (` + names + `)`
 
 // comparePlaces proves that orders have the places that they began with. It is asked of edited ones: no other
 // transition is about what an order is of, and none writes its places.
@@ -79,9 +94,21 @@ FROM (SELECT ` + list("$2 text", "$3 text") + `) AS n (id, stops)
 WHERE (SELECT p.stops FROM order_places p WHERE p.order_id = n.id) = n.stops HAVING count(*) <> $1::bigint`
 }
 
-// checkCapacity counts the orders of drivers that have got one.
+// lockDrivers has whoever counts the orders of the same drivers at the same time, in another market, wait: what is counted
+// next is what is committed then.
+func lockDrivers(list func(...string) string) string {
+	return `
+SELECT pg_advisory_xact_lock(hashtextextended(id, 7001)) FROM (SELECT ` + list("$1 text") + ` AS id ORDER BY 1) a`
+}
+
+// checkCapacity counts the orders of drivers that have got one. What refuses a full one is journal_capacity, which counts
+// anew, and is too dear to be asked of all.
 func checkCapacity(list func(...string) string) string {
-	return `SELECT journal_capacity(ARRAY(SELECT ` + list("$1 text") + `))`
+	return `
+SELECT journal_capacity(ARRAY[a.id]) FROM (SELECT ` + list("$1 text") + `) AS a (id)
+WHERE (SELECT count(*) FROM orders o WHERE CASE WHEN o.closed_at IS NULL THEN o.driver_id END = a.id
+        AND o.closed_at IS NULL AND o.driver_id IS NOT NULL)
+    > (SELECT coalesce(max(d.capacity), 1) FROM drivers d WHERE d.id = a.id)`
 }
 
 // orders writes the events of orders, with their rows.
@@ -116,13 +143,15 @@ func (w *writer) orders(m dispatch.MarketID, events []eventRow) {
 	if n := w.rows.n; n > 0 {
 		w.send(stmtPlaces, int64(n))
 	}
-	for i := range events {
-		if e := events[i].event; e.Order != nil && assigns(e) {
-			w.rows.next().text(string(e.Order.Driver))
+	for _, stmt := range []int{stmtLock, stmtCapacity} {
+		for i := range events {
+			if e := events[i].event; e.Order != nil && assigns(e) {
+				w.rows.next().text(string(e.Order.Driver))
+			}
 		}
-	}
-	if w.rows.n > 0 {
-		w.send(stmtCapacity)
+		if w.rows.n > 0 {
+			w.send(stmt)
+		}
 	}
 }
 
