@@ -1,5 +1,5 @@
 # Everything a developer or CI does with this repository. It needs Go, gcc, make and (for the walk-through, the
-# board and its tests) Node; golangci-lint is built once into .tools.
+# board and its tests) Node; bench runs LEMON and scipy beside the solver; golangci-lint is built once into .tools.
 .DEFAULT_GOAL := help
 SHELL := bash
 export CGO_ENABLED := 1
@@ -80,8 +80,13 @@ fuzz: ## Run each fuzz target for 5 seconds.
 	.ci/fuzz
 
 .PHONY: bench
-bench: ## Run each benchmark once, to prove that it works; for figures see docs/bench.
+bench: compilers ## Run each benchmark once, and the solver beside its peers; for figures see docs/bench.
 	$(GOTEST) -run '^$$' -bench . -benchtime 1x $(REST)
+	go run ./.ci/peers -quick
+
+.PHONY: peers
+peers: compilers ## Time the solver beside LEMON and scipy in full, about 10 minutes; all costs must be equal.
+	go run ./.ci/peers
 
 .PHONY: soak
 soak: ## Run the properties of the index ten times as long, a million steps, with the race detector.
