@@ -46,7 +46,7 @@ func BenchmarkRound(b *testing.B) {
 				n.node.cfg.Explain = true
 				n.core.Explain()
 			}
-			var took, sought, solved []time.Duration
+			var took, cost, sought, solved []time.Duration
 			var finding, deciding time.Duration
 			f := n.leader.finder
 			for b.Loop() {
@@ -60,8 +60,10 @@ func BenchmarkRound(b *testing.B) {
 				told, cpuTold := time.Now(), spent(b)
 				out := n.step(found)
 				end := time.Now()
+				cpuEnd := spent(b)
+				cost = append(cost, cpuEnd-cpu)
 				finding += cpuTold - cpuAsked
-				deciding += spent(b) - cpuTold + cpuAsked - cpu
+				deciding += cpuEnd - cpuTold + cpuAsked - cpu
 				took = append(took, end.Sub(begun))
 				sought, solved = append(sought, told.Sub(asked)), append(solved, end.Sub(told))
 				if out.Round.Orders != size.orders || len(out.Offers) < min(size.orders, size.drivers)/2 {
@@ -69,6 +71,7 @@ func BenchmarkRound(b *testing.B) {
 				}
 			}
 			percentiles(b, "", took)
+			percentiles(b, "cpu-", cost)
 			percentiles(b, "find-", sought)
 			percentiles(b, "core-", solved)
 			b.ReportMetric(float64(finding)/float64(len(took))/1e6, "find-cpu-ms")
