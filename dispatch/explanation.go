@@ -65,4 +65,5 @@ const (
 	FilterOffDuty      = "off_duty"
 	FilterTooFar       = "too_far" // beyond max_pickup_s
 	FilterFlooded      = "flooded" // had its offers of this minute
+	FilterNoGain       = "no_gain" // not there standby_gain_s before the order's present driver
 )

@@ -108,7 +108,8 @@ func newRace(t *testing.T, kind journalKind) *race {
 	ms := slices.Clone(dispatch.DefaultMarkets())
 	for i := range ms {
 		ms[i].Policy.SearchTimeout, ms[i].Policy.OfferTTL, ms[i].Policy.Freshness = 24*time.Hour, time.Hour, 24*time.Hour
-		if ms[i].ID == "nyc" { // where offers are raced for
+		ms[i].Policy.Offers.PerMinute = 0 // one driver is asked again and again
+		if ms[i].ID == "nyc" {            // where offers are raced for
 			ms[i].Policy.Window = 20 * time.Millisecond
 		}
 	}

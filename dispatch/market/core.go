@@ -29,7 +29,7 @@ type Core struct {
 
 	// orders holds the open ones, and closed ones for forgetAfter.
 	orders map[dispatch.OrderID]*dispatch.Order
-	// live are the live offers of an order, oldest first.
+	// live are the live offers of an order, oldest first; one that has a driver on the way has at most one, to a better.
 	live map[dispatch.OrderID][]dispatch.OfferID
 	// offers holds the live ones, and ended ones for forgetAfter.
 	offers  map[dispatch.OfferID]*dispatch.Offer

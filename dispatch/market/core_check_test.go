@@ -98,7 +98,7 @@ func (w *world) checkNext(out *Effects, c *Core) {
 		w.Fatalf("next step at %v, too late for a round", out.Next)
 	}
 	for id, at := range c.round.waves {
-		if o := c.orders[id]; o.State != dispatch.StateOffered || missed(at) {
+		if o := c.orders[id]; o.State != dispatch.StateOffered && o.State != dispatch.StateEnRouteToPickup || missed(at) {
 			w.Fatalf("next step at %v, too late for more drivers of %s, which is %s", out.Next, id, o.State)
 		}
 	}

@@ -16,6 +16,7 @@ func (w *world) newPolicy() dispatch.Policy {
 	p.Offers.PerMinute = []int{0, 1, 6}[w.choose("per_minute", 3)]
 	p.Offers.DeclineBar = time.Duration(60*w.choose("decline_bar", 3)) * time.Second
 	p.Chain.Within = time.Duration(200*w.choose("chain", 3)) * time.Second
+	p.StandbyGain = time.Duration(60*w.choose("standby", 3)) * time.Second
 	if w.choose("contracted", 3) == 0 {
 		p.ContractedTag = "pets"
 	}

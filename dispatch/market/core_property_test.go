@@ -158,6 +158,9 @@ func (w *world) candidates() {
 		for range w.choose("candidates", 6) {
 			c.Pairs = append(c.Pairs, w.candidate(o.Order))
 		}
+		if o.Driver != "" && w.choose("known", 4) > 0 {
+			c.Pairs = append(c.Pairs, Candidate{Order: o.Order, Driver: o.Driver, Pickup: time.Duration(w.choose("left", 90)) * 10 * time.Second})
+		}
 		if w.choose("removed", 4) == 0 {
 			c.Removed = append(c.Removed, Removed{o.Order, w.driver(), dispatch.FilterStale})
 		}

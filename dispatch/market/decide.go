@@ -1,6 +1,7 @@
 package market
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -144,6 +145,22 @@ func (d *decider) take(t *table, out *decision, counts func(i int) bool) {
 	}
 }
 
+// size is how many drivers an order may be asking beside its first; all the others ask nobody else.
+func (r *rules) size(o *dispatch.Order) int {
+	terms := r.of(o)
+	switch {
+	case o.Driver != "": // and one who is better
+		return 1
+	case o.State == dispatch.StateSearching && terms.Mode == dispatch.ModeWave:
+		return terms.WaveSize - 1
+	case terms.Mode == dispatch.ModeWave:
+		return terms.WaveSize
+	case terms.Mode == dispatch.ModeBroadcast:
+		return math.MaxInt
+	}
+	return 0
+}
+
 // cheapest takes the first driver of a row that nobody has, and that skip does not leave out.
 func (d *decider) cheapest(row []match.Edge, skip func(j int32) bool) int32 {
 	for _, e := range row {
@@ -155,12 +172,11 @@ func (d *decider) cheapest(row []match.Edge, skip func(j int32) bool) int32 {
 	return match.Unmatched
 }
 
-// waves finds further drivers for the orders that ask several at once.
+// waves finds further drivers for the orders that ask several at once, and for those whose driver may be bettered.
 func (d *decider) waves(r *rules, t *table, out *decision) {
 	var asking []int // orders that still want one more
 	for i, o := range t.orders {
-		terms := r.of(o)
-		if terms.Mode != dispatch.ModeWave && terms.Mode != dispatch.ModeBroadcast {
+		if r.size(o) == 0 {
 			continue
 		}
 		if j := out.first[i]; j == match.Unmatched && !t.offered[i] || j != match.Unmatched && contracted(r.policy, t.drivers[j]) {
@@ -178,11 +194,7 @@ func (d *decider) waves(r *rules, t *table, out *decision) {
 	skip := func(j int32) bool { return contracted(r.policy, t.drivers[j]) }
 	for len(asking) > 0 {
 		asking = slices.DeleteFunc(asking, func(i int) bool {
-			size := len(out.more[i])
-			if !t.offered[i] {
-				size++ // the first
-			}
-			if terms := r.of(t.orders[i]); terms.Mode == dispatch.ModeWave && size >= terms.WaveSize {
+			if len(out.more[i]) >= r.size(t.orders[i]) {
 				return true
 			}
 			j := d.cheapest(out.rows[i], skip)

@@ -221,7 +221,7 @@ func (r *rows) check() error {
 		if d := r.duties[f.Driver]; !d.Online || r.held(f.Driver) >= d.Capacity {
 			return fmt.Errorf("driver %s holds a live offer, off duty or without room", f.Driver)
 		}
-		if o := r.orders[f.Order]; o.State != dispatch.StateOffered || o.VehicleClass != r.duties[f.Driver].VehicleClass {
+		if o := r.orders[f.Order]; o.State != dispatch.StateOffered && o.State != dispatch.StateEnRouteToPickup || o.VehicleClass != r.duties[f.Driver].VehicleClass {
 			return fmt.Errorf("offer %s lives for %s, an order that is %s", f.ID, f.Order, o.State)
 		}
 	}

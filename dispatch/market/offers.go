@@ -107,7 +107,11 @@ func (c *Core) answerOffer(cmd *dispatch.Command, known *Known) dispatch.Reply {
 		d.asked = d.asked[:max(0, len(d.asked)-1)] // whom it suits is not flooded
 		c.end(f, dispatch.OfferAccepted, "")
 		c.withdraw(o.ID, "taken")
-		c.give(o, d, *f, cmd.By)
+		if o.Driver != "" {
+			c.better(o, d, f)
+		} else {
+			c.give(o, d, *f, cmd.By)
+		}
 		return done(o)
 	}
 	c.end(f, dispatch.OfferDeclined, cmd.Reason)

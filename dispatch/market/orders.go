@@ -22,6 +22,9 @@ type change struct {
 // that the table does not hold is a defect.
 func (c *Core) transition(o *dispatch.Order, ch change, edit func(o *dispatch.Order)) {
 	from := o.State
+	if from == dispatch.StateEnRouteToPickup && ch.to != from {
+		c.withdraw(o.ID, "taken") // a better driver is not asked any more
+	}
 	if ch.kind == "" {
 		if !dispatch.May(ch.by.Role, from, ch.to) {
 			panic("market: no transition from " + string(from) + " to " + string(ch.to) + " by " + string(ch.by.Role))

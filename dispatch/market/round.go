@@ -73,7 +73,7 @@ func (c *Core) seek() {
 		c.round.sought = append(c.round.sought, o.ID)
 		s.Orders[i] = Sought{
 			Order: o.ID, Stops: o.Stops, VehicleClass: o.VehicleClass, Barred: c.bars(o),
-			MaxPickup: c.policy.For(o.Kind, o.VehicleClass).MaxPickup,
+			MaxPickup: c.policy.For(o.Kind, o.VehicleClass).MaxPickup, Driver: o.Driver,
 		}
 		s.MaxPickup = max(s.MaxPickup, s.Orders[i].MaxPickup)
 	}
@@ -189,8 +189,11 @@ func (c *Core) carryOut(t *table, d *decision, s *RoundStats) {
 				s.Offers++
 			}
 		}
-		if o.State == dispatch.StateOffered {
+		switch o.State {
+		case dispatch.StateOffered:
 			c.wave(o, c.now)
+		case dispatch.StateEnRouteToPickup:
+			c.standBy(o)
 		}
 	}
 }

@@ -14,9 +14,12 @@ import (
 type table struct {
 	policy *dispatch.Policy
 	now    time.Time
-	// orders are in serving order; offered tells of each whether it has live offers and only asks further drivers.
+	// orders are in serving order; offered tells of each whether it has live offers, or a driver on the way, and asks
+	// further drivers without competing for any. present is the time to the pickup of that driver, 0 where it is not
+	// known or there is none.
 	orders  []*dispatch.Order
 	offered []bool
+	present []time.Duration
 	trips   []Trip
 	// drivers ascend by (key, id): an order of their own that says nothing of who is served first.
 	drivers []*driver
@@ -53,7 +56,7 @@ func (t *table) pair(i int, driver int32) *Candidate {
 func (t *table) reset(c *Core, orders []*dispatch.Order, hurry bool) {
 	t.policy, t.now, t.hurry = &c.policy, c.now, hurry
 	t.orders, t.offered, t.trips = orders, t.offered[:0], slices.Grow(t.trips[:0], len(orders))
-	t.barred = t.barred[:0]
+	t.barred, t.present = t.barred[:0], t.present[:0]
 	t.removed, t.drivers, t.pairs = t.removed[:0], t.drivers[:0], t.pairs[:0]
 	if t.row == nil {
 		t.row = make(map[dispatch.OrderID]int32, len(orders))
@@ -61,7 +64,8 @@ func (t *table) reset(c *Core, orders []*dispatch.Order, hurry bool) {
 	clear(t.row)
 	for i, o := range orders {
 		t.row[o.ID] = int32(i)
-		t.offered = append(t.offered, o.State == dispatch.StateOffered)
+		t.offered = append(t.offered, o.State != dispatch.StateSearching)
+		t.present = append(t.present, 0)
 		t.trips = append(t.trips, Trip{Order: o.ID})
 		t.barred = append(t.barred, 0)
 	}
@@ -82,6 +86,7 @@ func (t *table) fill(c *Core, in *Candidates) {
 			t.trips[i] = trip
 		}
 	}
+	t.accompany(in)
 	c.round.stamp++
 	t.entries = t.entries[:0]
 	row, last, known := int32(0), dispatch.OrderID(""), false // the pairs of an order mostly stand together
@@ -95,7 +100,15 @@ func (t *table) fill(c *Core, in *Candidates) {
 			continue
 		}
 		d := c.drivers[cand.Driver]
-		if by := c.filter(t.orders[row], d, cand); by != "" {
+		o := t.orders[row]
+		if o.Driver != "" && o.Driver == cand.Driver {
+			continue // on the way to it
+		}
+		by := c.filter(o, d, cand)
+		if by == "" && o.Driver != "" && cand.Pickup+c.policy.StandbyGain > t.present[row] {
+			by = dispatch.FilterNoGain
+		}
+		if by != "" {
 			t.barred[row]++
 			if c.explain {
 				t.removed = append(t.removed, Removed{cand.Order, cand.Driver, by})
@@ -114,6 +127,19 @@ func (t *table) fill(c *Core, in *Candidates) {
 		}
 	}
 	t.sort()
+}
+
+// accompany notes how far the drivers are who are on the way to the orders.
+func (t *table) accompany(in *Candidates) {
+	if !slices.ContainsFunc(t.orders, func(o *dispatch.Order) bool { return o.Driver != "" }) {
+		return
+	}
+	for k := range in.Pairs {
+		cand := &in.Pairs[k]
+		if i, ok := t.row[cand.Order]; ok && t.orders[i].Driver == cand.Driver {
+			t.present[i] = cand.Pickup
+		}
+	}
 }
 
 // sort numbers the drivers and brings the pairs into their order.

@@ -102,6 +102,8 @@ func (c *Core) arm(o *dispatch.Order) {
 		c.calm(o.ID)
 	}
 	switch {
+	case o.State == dispatch.StateEnRouteToPickup:
+		c.standBy(o)
 	case o.State == dispatch.StateSearching:
 		c.searching[o.ID] = struct{}{}
 		c.timers.add(o.SearchSince.Add(c.policy.SearchTimeout), timerSearch, string(o.ID))
@@ -116,19 +118,21 @@ func (c *Core) arm(o *dispatch.Order) {
 func (c *Core) reload(p dispatch.Policy) {
 	same := (c.policy.Chain.Within > 0) == (p.Chain.Within > 0) && c.policy.Offers.PerMinute == p.Offers.PerMinute
 	c.policy, c.version = p, p.Version()
+	clear(c.round.waves)
+	clear(c.round.ready)
 	for _, o := range c.orders {
 		if !o.State.Closed() {
 			c.arm(o)
 		}
 	}
-	clear(c.round.waves)
-	clear(c.round.ready)
 	c.resumeWaves(c.now)
 	if same {
 		return
 	}
-	for id := range c.drivers { // others may be asked now
-		c.touch(id)
+	for id, d := range c.drivers { // others may be asked now
+		if d.duty.Online {
+			c.touch(id)
+		}
 	}
 }
 

@@ -28,7 +28,35 @@ func (c *Core) waveDue(id dispatch.OrderID, at time.Time) {
 	}
 }
 
-// calm ends the waves of an order that has left offered.
+// standbyEvery is the time between two looks for a driver who would be at the pickup much sooner than the one on the way:
+// about the time in which somebody becomes free near by in a busy city.
+const standbyEvery = 15 * time.Second
+
+// standBy sets when an order with a driver on the way looks for a better one; never, unless the policy says so and its
+// mode asks drivers.
+func (c *Core) standBy(o *dispatch.Order) {
+	c.calm(o.ID)
+	if c.policy.StandbyGain > 0 && c.policy.For(o.Kind, o.VehicleClass).Mode != dispatch.ModeDirect {
+		at := c.now.Add(standbyEvery)
+		c.round.waves[o.ID] = at
+		c.timers.add(at, timerWave, string(o.ID))
+	}
+}
+
+// better has an order go from the driver on the way to one who has accepted to be there sooner. The first is not barred:
+// it did nothing wrong.
+func (c *Core) better(o *dispatch.Order, d *driver, f *dispatch.Offer) {
+	old := o.Driver
+	ch := change{to: dispatch.StateSearching, by: dispatch.Engine(), driver: old, reason: "better_driver"}
+	c.transition(o, ch, func(o *dispatch.Order) {
+		o.Driver, o.PickupETA, o.DropoffETA = "", time.Time{}, time.Time{}
+		o.SearchSince = c.now
+	})
+	c.release(old, o.ID)
+	c.give(o, d, *f, dispatch.Engine())
+}
+
+// calm ends the waves of an order that has left the state in which it had them.
 func (c *Core) calm(id dispatch.OrderID) {
 	delete(c.round.waves, id)
 	delete(c.round.ready, id)

@@ -21,7 +21,7 @@ type Offer struct {
 // OfferFrom tells a live offer. now is market time, scale market seconds a wall second.
 func OfferFrom(f *dispatch.Offer, o *dispatch.Order, now time.Time, scale float64) Offer {
 	order := OrderFrom(o)
-	order.RiderID = nil
+	order.RiderID, order.DriverID = nil, nil // not this driver's to know, nor who else is on the way
 	left := max(0, f.ExpiresAt.Sub(now))
 	return Offer{
 		Type: TypeOffer, OfferID: ID(f.ID), Order: order, WaitTimeS: seconds(f.Pickup),
