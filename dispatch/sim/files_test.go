@@ -29,9 +29,9 @@ func zipped(t *testing.T, text string) *bytes.Buffer {
 	return &b
 }
 
-const trips = `dropoff_lon,trip_id,pickup_unix,pickup_lat,pickup_lon,dropoff_lat,colour,dropoff_unix,passengers
--122.42,b,1212214260,37.79,-122.39,37.80,red,1212214800,2
--122.43,,1212214200.5,37.78,-122.41,37.75,,,
+const trips = `dropoff_lon,trip_id,pickup_unix,pickup_lat,pickup_lon,dropoff_lat,colour,dropoff_unix,passengers,cab
+-122.42,b,1212214260,37.79,-122.39,37.80,red,1212214800,2,abboip
+-122.43,,1212214200.5,37.78,-122.41,37.75,,,,
 `
 
 func TestTrips(t *testing.T) {
@@ -41,7 +41,7 @@ func TestTrips(t *testing.T) {
 	}, {
 		ID: "b", At: time.Unix(1212214260, 0).UTC(),
 		Pickup: geo.LatLng{Lat: 37.79, Lng: -122.39}, Dropoff: geo.LatLng{Lat: 37.80, Lng: -122.42},
-		Duration: 540 * time.Second, Passengers: 2,
+		Duration: 540 * time.Second, Passengers: 2, Driver: "abboip",
 	}}
 	for name, in := range map[string]*bytes.Buffer{
 		"plain":            bytes.NewBufferString(trips),

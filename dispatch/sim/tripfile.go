@@ -27,12 +27,14 @@ type Trip struct {
 	Ready time.Time
 	// Passengers is 0 when not told.
 	Passengers int
+	// Driver is who really served it, as the file names cabs and drivers; "" when not told.
+	Driver string
 }
 
 // Trips reads a trip file, CSV or gzip: the columns pickup_unix, pickup_lat, pickup_lon, dropoff_lat and
-// dropoff_lon (unix seconds and WGS84 degrees), optionally trip_id, dropoff_unix and passengers, found by
-// name; others are ignored. The trips ascend by time, then by their place in the file. A row that cannot be
-// read is a *FileError.
+// dropoff_lon (unix seconds and WGS84 degrees), optionally trip_id, dropoff_unix, passengers and who drove
+// (cab, taxi or driver), found by name; others are ignored. The trips ascend by time, then by their place in
+// the file. A row that cannot be read is a *FileError.
 func Trips(r io.Reader) ([]Trip, error) {
 	wanted := []string{"pickup_unix", "pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"}
 	trips, err := rows(r, wanted, everyRow, (*table).trip)
@@ -53,6 +55,7 @@ func (t *table) trip() Trip {
 		At:      t.instant("pickup_unix"),
 		Pickup:  t.place("pickup_lat", "pickup_lon"),
 		Dropoff: t.place("dropoff_lat", "dropoff_lon"),
+		Driver:  t.text(t.have("cab", "taxi", "driver")),
 	}
 	trip.ID = cmp.Or(trip.ID, "trip-"+strconv.Itoa(t.line))
 	if end := t.optionalInstant(t.have(dropoffUnix)); !end.IsZero() {
