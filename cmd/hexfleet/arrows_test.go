@@ -30,6 +30,7 @@ func arrows() []arrow {
 		{"dispatch/node", "dispatch dispatch/market dispatch/bus geo geo/eta"},
 		{"dispatch/sim", "dispatch dispatch/match dispatch/market geo geo/eta"},
 		{"dispatch/sim/replay", "dispatch dispatch/match dispatch/market geo geo/eta"},
+		{"dispatch/sim/report", "geo -libs"},
 		{"dispatch/sim/actor", "dispatch dispatch/match dispatch/market geo geo/eta"},
 		{"store", "dispatch geo"},
 		{"store/storetest", "dispatch geo store"},
