@@ -273,7 +273,7 @@ func TestNode_RedispatchesWhenTheDriverIsLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		if o.State == dispatch.StateOffered || o.State == dispatch.StateSearching {
-			if silent := now.Sub(begin); silent < 180*time.Second || !o.Barred("lost", now) {
+			if silent := now.Sub(begin); silent < 300*time.Second || !o.Barred("lost", now) {
 				t.Errorf("redispatched after %s, barred %v", silent, o.Bars)
 			}
 			return
