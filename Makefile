@@ -89,8 +89,9 @@ peers: compilers ## Time the solver beside LEMON and scipy in full, about 10 min
 	go run ./.ci/peers
 
 .PHONY: soak
-soak: ## Run the properties of the index ten times as long, a million steps, with the race detector.
+soak: ## Run the properties of the index and of the market ten times as long, a million steps each, with the race detector.
 	HEXFLEET_SOAK=10 $(GOTEST) -race -timeout 30m -run '^TestIndex' ./geo
+	HEXFLEET_SOAK=10 $(GOTEST) -race -timeout 60m -run '^TestCore_Step_keeps' ./dispatch/market
 
 .PHONY: chaos
 chaos: compilers ## Kill, cut off and race at full counts, about 25 minutes; PARTS="cuts crash" runs those parts alone.

@@ -14,5 +14,13 @@
 //	   ▲                 └─ Seek ─▶ Finder             └─ failed: a new epoch, recover, step again
 //	   └──────────────────────────────┘
 //
+// How a round decides: table.go puts candidates in order, decide.go says who is asked for whom, by the costs of
+// costs.go and the solver of package match; round.go holds the rounds and carries them out, waves.go the further offers
+// of an order, asked.go how often drivers are asked, explain.go what is told of it all.
+//
+// What is not in the journal is soft: a recovered core does without it, and stays within the law. That is where rounds
+// and waves stand, bars that no version of an order tells yet, what a driver was asked in the last minute, and how long
+// it has been idle.
+//
 // The package may import dispatch, match and geo; it declares the small interfaces that it needs.
 package market

@@ -93,6 +93,11 @@ func (j *memory) Commit(_ context.Context, b *dispatch.Batch) error {
 	if b.Market != j.lease.Market || b.Epoch != j.lease.Epoch || b.Batch != j.lease.Batch {
 		return dispatch.ErrFenced
 	}
+	if b.Empty() && !b.At.Before(j.at) { // nothing that could break a rule
+		j.at, j.lease.Last = b.At, b.Epoch
+		j.lease.Batch++
+		return nil
+	}
 	next := j.rows
 	next.orders, next.offers = maps.Clone(j.orders), maps.Clone(j.offers)
 	next.duties, next.answers = maps.Clone(j.duties), maps.Clone(j.answers)
