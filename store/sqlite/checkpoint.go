@@ -18,9 +18,9 @@ import (
 
 // The log's length in pages, as far as it is known: what is written is counted by rows.
 const (
-	checkpointAt = 4000 // 16 MB of 4 KiB pages: some fifty commits of full groups
+	checkpointAt = 16000 // 64 MB of 4 KiB pages: some two hundred commits of full groups
 	// checkpointBy is at what length a commit does it itself, should the other not come to it.
-	checkpointBy = "40000"
+	checkpointBy = "80000"
 	// writePages is about what a transaction changes whatever it writes.
 	writePages = 8
 )
