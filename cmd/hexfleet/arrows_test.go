@@ -28,7 +28,7 @@ func arrows() []arrow {
 		{"dispatch/market", "dispatch dispatch/match geo -libs"},
 		{"dispatch/bus", "dispatch nats.go nats-server"},
 		{"dispatch/node", "dispatch dispatch/market dispatch/bus geo geo/eta"},
-		{"dispatch/sim", "dispatch dispatch/match dispatch/market geo geo/eta"},
+		{"dispatch/sim", "dispatch dispatch/match dispatch/market dispatch/sim/actor geo geo/eta"},
 		{"dispatch/sim/replay", "dispatch dispatch/match dispatch/market geo geo/eta"},
 		{"dispatch/sim/report", "geo -libs"},
 		{"dispatch/sim/actor", "dispatch dispatch/match dispatch/market geo geo/eta"},

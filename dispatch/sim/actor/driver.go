@@ -27,8 +27,13 @@ type DriverConfig struct {
 	Market MarketID
 	// Shifts ascend and do not overlap.
 	Shifts []Shift
-	// SpeedMps is the speed on the road, Circuity the road's length against the straight line; both above 0.
+	// SpeedMps is the speed on the road, Circuity the road's length against the straight line; both above 0, unless
+	// Travel tells.
 	SpeedMps, Circuity float64
+	// Travel tells how long a drive that begins at an instant takes; nil: by SpeedMps and Circuity.
+	Travel func(from, to geo.LatLng, begin time.Time) time.Duration
+	// Capacity is how many orders the driver takes at once, one after the other; 0 means 1.
+	Capacity int
 	// Ping is the time between two positions sent, above 0.
 	Ping time.Duration
 	// Think is the time from an offer to its answer.
@@ -67,8 +72,8 @@ const (
 	dutyLeaving
 )
 
-// Driver is one driver with one seat: it goes on duty with its shift, tells where it is, takes offers,
-// drives its orders one after the other in straight lines, cruises to one of its haunts when it is free, and
+// Driver is one driver: it goes on duty with its shift, tells where it is, takes offers, with room for another order also
+// while it is at work, drives its orders one after the other in straight lines, cruises to one of its haunts when it is free, and
 // goes off duty once its shift is over and its order is done. One that is set going in the midst of a shift
 // has been cruising since the shift began. What it knows of orders is only what it was told.
 type Driver struct {
@@ -113,6 +118,9 @@ func NewDriver(cfg DriverConfig) *Driver {
 	}
 	return d
 }
+
+// Where is the driver's true position at an instant not before the last event, or shortly before.
+func (d *Driver) Where(at time.Time) geo.Fix { return d.place.fix(at) }
 
 // Wake is the instant at which the driver wants a Tick; zero for none.
 func (d *Driver) Wake() time.Time { return d.wake.at }
@@ -208,7 +216,8 @@ func (d *Driver) actDuty(now time.Time) {
 			d.leave()
 			return
 		}
-		if off := d.cfg.Shifts[d.shift].Off; !off.IsZero() && d.due(now, off) && len(d.trip.orders) == 0 {
+		// Who would be asked for more while at work goes off duty before the work is done.
+		if off := d.cfg.Shifts[d.shift].Off; !off.IsZero() && d.due(now, off) && (len(d.trip.orders) == 0 || d.cfg.Capacity > 1) {
 			d.leave()
 		}
 	case dutyComing, dutyLeaving: // asked is not nil
@@ -219,8 +228,18 @@ func (d *Driver) actDuty(now time.Time) {
 func (d *Driver) cruise(now time.Time) {
 	d.idle = false
 	if n := len(d.cfg.Haunts); n > 0 {
-		d.place = d.place.drive(now, d.cfg.Haunts[d.rng.IntN(n)], d.cfg.SpeedMps, d.cfg.Circuity)
+		d.drive(now, d.cfg.Haunts[d.rng.IntN(n)])
 	}
+}
+
+// drive sets out for a place.
+func (d *Driver) drive(now time.Time, to geo.LatLng) {
+	if d.cfg.Travel == nil {
+		d.place = d.place.drive(now, to, d.cfg.SpeedMps, d.cfg.Circuity)
+		return
+	}
+	from := d.place.at(now)
+	d.place = motion{from: from, to: to, start: now, end: now.Add(d.cfg.Travel(from, to, now))}
 }
 
 func (d *Driver) leave() {
@@ -234,7 +253,7 @@ func (d *Driver) hearOffer(now time.Time, e OfferMade) {
 	if asked && accept.Offer == e.Offer || d.offer.id == e.Offer || d.ignored == e.Offer {
 		return // told again
 	}
-	if d.duty != dutyOn || len(d.trip.orders) > 0 {
+	if d.duty != dutyOn || len(d.trip.orders) >= max(1, d.cfg.Capacity) {
 		d.out = append(d.out, Decline{Offer: e.Offer})
 		return
 	}

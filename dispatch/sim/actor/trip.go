@@ -10,7 +10,7 @@ import (
 
 // trip is what a driver knows of its orders and does for the first of them.
 type trip struct {
-	// orders are worked on one after the other; more than one come only from a life before this one.
+	// orders are worked on one after the other, in the order in which they were told.
 	orders []Order
 	// step is what the driver is doing, due when it is done.
 	step step
@@ -122,7 +122,7 @@ const (
 
 // setOut begins the drive to goal; by chance the driver gives up on the way to a pickup.
 func (d *Driver) setOut(now time.Time, o *Order, goal geo.LatLng) {
-	d.place = d.place.drive(now, goal, d.cfg.SpeedMps, d.cfg.Circuity)
+	d.drive(now, goal)
 	d.trip.due = d.place.end
 	if o.State == dispatch.StateEnRouteToPickup && d.happens(d.cfg.GiveBack) {
 		d.trip.giveUp = reasonGivenBack
