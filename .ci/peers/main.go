@@ -28,6 +28,7 @@ type options struct {
 	seed          uint64
 	orders, fleet float64
 	upTo          int
+	keep          string
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.Float64Var(&o.orders, "orders-near-spots", 0.8, "share of the orders near hot spots")
 	flag.Float64Var(&o.fleet, "drivers-near-spots", 0.4, "share of the drivers near hot spots")
 	flag.IntVar(&o.upTo, "up-to", 50_000, "leave larger instances out")
+	flag.StringVar(&o.keep, "keep", "", "leave programs and instances in this directory")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
@@ -46,11 +48,14 @@ func main() {
 }
 
 func run(o options) error {
-	dir, err := os.MkdirTemp("", "peers")
-	if err != nil {
-		return err
+	dir := o.keep
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "peers"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
 	}
-	defer os.RemoveAll(dir)
 	t, err := prepare(dir, o.cpu)
 	if err != nil {
 		return err
@@ -82,7 +87,7 @@ func run(o options) error {
 // compare solves an instance with everyone, prints a line of the table and tells how many times as long as hexfleet the
 // fastest peer took.
 func (t *tools) compare(c *city, k int, quick bool) (float64, error) {
-	path := filepath.Join(t.dir, "instance.csv")
+	path := filepath.Join(t.dir, fmt.Sprintf("%d-%d-%d.csv", len(c.orders), len(c.drivers), k))
 	if err := c.write(path, k); err != nil {
 		return 0, err
 	}

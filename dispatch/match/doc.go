@@ -30,11 +30,11 @@
 // As prices are at most 0 and rows ascend by cost, a row need not be read on from the first edge that costs
 // more than the best end found: with k edges a row, few are looked at.
 //
-// Where drivers are scarce a few searches would wander far, paying k edges a step. So the problem is solved on the 4
-// nearest drivers of each order first, then on 8, 16 and all: short rows make far searches cheap and bring scarcity
+// Where drivers are scarce a few searches would wander far, paying k edges a step. So the problem is solved on the 2
+// nearest drivers of each order first, then on 4, 8, 16, 24 and all: short rows make far searches cheap and bring scarcity
 // into the prices early. Each time the orders for whom a new edge is better are taken out and placed anew; a driver who
-// thereby stays free with a price below 0 is mended by the same search turned around (reverse.go). A warm start, from the prices of
-// an earlier result, is one such step.
+// thereby stays free with a price below 0 is mended by the same search turned around (reverse.go). A warm start, from the
+// prices of an earlier result, is one such step.
 //
 // # The proof
 //
