@@ -97,6 +97,10 @@ func TestFinder_Find(t *testing.T) {
 		if got := n.leader.finder.Find(t.Context(), s); got.Hurry || len(got.Pairs) == 0 {
 			t.Errorf("found %+v, want candidates at ease", got)
 		}
+		n.leader.finder.Find(ctx, s)
+		if strings.Count(said.String(), "rounds are in a hurry") != 2 {
+			t.Errorf("said %q, want it again when it begins again", said.String())
+		}
 	})
 	t.Run("is_in_a_hurry_while_commands_wait_too_long", func(t *testing.T) {
 		n := newNight(t, 0, 50, nil)
@@ -129,7 +133,11 @@ func TestSearcher_chained(t *testing.T) {
 	n.leader.fleet.supply.hint([]market.Supply{{Driver: driverNamed(1), VehicleClass: "van", Ends: &market.Ends{At: n.places[1]}}})
 	s := n.seek(200, 8)
 	s.Chain = 700 * time.Second
-	s.Orders[0].Barred = []dispatch.DriverID{driverNamed(5), driverNamed(6)}
+	for _, c := range n.leader.finder.Find(t.Context(), s).Pairs {
+		if i := slices.IndexFunc(s.Orders, func(o market.Sought) bool { return o.Order == c.Order }); i < 50 && c.Wait > 0 {
+			s.Orders[i].Barred = []dispatch.DriverID{c.Driver} // else it would be found
+		}
+	}
 	s.Orders[1].MaxPickup = 100 * time.Second
 	got := n.leader.finder.Find(t.Context(), s)
 
@@ -197,6 +205,18 @@ func TestSearcher_chained(t *testing.T) {
 	}
 }
 
+func TestEnding_least(t *testing.T) {
+	n := newNight(t, 0, 2, nil)
+	for range 1000 {
+		a, b := n.somewhere(0.5), n.somewhere(0.5)
+		e := ending{toward: onSphere(a)}
+		at := float64(geo.Distance(a, b)) / topSpeedMps
+		if got := e.least(onSphere(b)).Seconds(); got > at*1.000001 || got < at*0.999 {
+			t.Fatalf("from %v to %v: %v s, want hardly less than %v", a, b, got, at)
+		}
+	}
+}
+
 func TestSearcher_removed(t *testing.T) {
 	n := newNight(t, 0, 9, nil)
 	n.node.cfg.Explain = true
@@ -248,6 +268,17 @@ func TestSearcher_removed(t *testing.T) {
 	if len(got.Pairs) != 2 {
 		t.Errorf("found %+v, want two", got.Pairs)
 	}
+	t.Run("among_the_nearest_alone", func(t *testing.T) {
+		few := *s
+		few.Candidates = 7 // the seventh is free, the second free one is the eighth
+		if got := n.leader.finder.Find(t.Context(), &few); !reflect.DeepEqual(got.Removed, want) || len(got.Pairs) != 2 {
+			t.Errorf("removed %+v, found %+v", got.Removed, got.Pairs)
+		}
+		few.Candidates = 2 // both free ones are found, behind two others
+		if got := n.leader.finder.Find(t.Context(), &few); !reflect.DeepEqual(got.Removed, want[:2]) || len(got.Pairs) != 2 {
+			t.Errorf("removed %+v, found %+v", got.Removed, got.Pairs)
+		}
+	})
 	t.Run("the_stale_and_the_far_until_they_are_set_aside", func(t *testing.T) {
 		s.Freshness, s.Orders[0].MaxPickup = time.Minute, time.Second
 		n.clock.Advance(59 * time.Second)

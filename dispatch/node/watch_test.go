@@ -159,6 +159,13 @@ func TestWatch_look_again(t *testing.T) {
 			t.Errorf("advised %+v, want a nudge of e", got)
 		}
 	})
+	t.Run("who_is_set_on_the_way_again_is_too", func(t *testing.T) {
+		again := y
+		again.driver, again.since, again.heard = "e", noon.Add(500*time.Second), noon.Add(500*time.Second)
+		if got := w.look(noon.Add(700*time.Second), &p, []approach{again}); len(got) != 1 || !got[0].nudge {
+			t.Errorf("advised %+v, want a nudge", got)
+		}
+	})
 	t.Run("who_is_not_on_the_way_any_more_is_forgotten", func(t *testing.T) {
 		if w.look(noon, &p, nil); len(w.courses) != 0 {
 			t.Errorf("it remembers %d", len(w.courses))
