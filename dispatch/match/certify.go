@@ -67,6 +67,26 @@ func (s *Solver) prove() {
 		sum.add(least)
 	}
 	s.bound = sum.shift(s.units)
+	if s.stopped {
+		s.unpriced()
+	}
+}
+
+// unpriced takes the bound of prices of 0, each order's nearest driver, where that is the better one: when the solver was
+// stopped early, its prices tell of a scarcity among the nearest that wider rows would have relieved.
+func (s *Solver) unpriced() {
+	var sum int64
+	for i, row := range s.p.Rows {
+		least := s.p.Penalty[i]
+		if len(row) > 0 {
+			least = min(least, int64(row[0].Cost))
+		}
+		sum += least
+	}
+	if sum > s.bound {
+		s.bound = sum
+		clear(s.prices)
+	}
 }
 
 // Bound is the dual objective of driver prices, none above 0, in the full units of the problem: no assignment costs

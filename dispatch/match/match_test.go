@@ -252,9 +252,17 @@ func TestExact(t *testing.T) {
 		for stops := range 6 {
 			r := new(Solver).Solve(p, Options{Stop: func() bool { stops--; return stops < 0 }})
 			cost, err := Check(p, r.Assignment)
-			if err != nil || cost != r.Cost || r.Bound > best.Cost || cost < best.Cost {
-				t.Errorf("stopped: cost %d (%v), result %d, bound %d, optimum %d", cost, err, r.Cost, r.Bound, best.Cost)
+			if err != nil || cost != r.Cost || r.Bound < 0 || r.Bound > best.Cost || cost < best.Cost || Bound(p, r.Prices) != r.Bound {
+				t.Errorf("stopped: cost %d (%v), result %d, bound %d, by its prices %d, optimum %d", cost, err, r.Cost, r.Bound, Bound(p, r.Prices), best.Cost)
 			}
+		}
+	})
+
+	t.Run("stopped_it_takes_up_no_wider_rows", func(t *testing.T) {
+		s := new(Solver)
+		s.Solve(metropolis(3000, 3000, 24, 1_200_000, 6), Options{Stop: func() bool { return true }})
+		if s.width > 4 {
+			t.Errorf("it went on to rows of %d", s.width)
 		}
 	})
 

@@ -114,8 +114,8 @@ func (s *Solver) Solve(p *Problem, o Options) Result {
 		s.resume(o)
 	} else {
 		levels, n := s.levels()
-		for _, width := range levels[:n] {
-			s.widen(width)
+		for k := 0; k < n && !s.stopped; k++ {
+			s.widen(levels[k])
 			s.place()
 			s.mend()
 		}
