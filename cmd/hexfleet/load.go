@@ -10,7 +10,6 @@ import (
 
 	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/dispatch/sim"
-	"github.com/hexfleet/hexfleet/dispatch/sim/actor"
 	"github.com/hexfleet/hexfleet/gateway/auth"
 	"github.com/hexfleet/hexfleet/gateway/client/fleet"
 	"github.com/hexfleet/hexfleet/gateway/wire"
@@ -34,28 +33,15 @@ type loadCmd struct {
 	Rate     float64       `group:"Made-up demand" help:"Orders a wall second (default: 1)." placeholder:"R"`
 	Duration time.Duration `group:"Made-up demand" help:"How long orders are placed, wall time (default: 1m)." placeholder:"D"`
 
-	Trips     string `group:"Recorded demand" help:"Trip file: recorded rides are the orders, at the server's time scale. With --instances the orders of meal instances." placeholder:"FILE"`
-	Sessions  string `group:"Recorded demand" help:"Session file: the drivers' shifts. Free drivers cruise to where trips of the file began and ended before --from (with fewer than 100 of those: to where any of it begins, which is foresight). With --instances the couriers, who stay where they are." placeholder:"FILE"`
-	Instances string `group:"Recorded demand" help:"Meal instances: the orders are deliveries, speed and service times are this file's." placeholder:"FILE"`
-	Instance  string `group:"Recorded demand" help:"Which of the instances: its seed (default: the only one)." placeholder:"I"`
-	From      string `group:"Recorded demand" help:"First instant played (default: the first trip's): RFC 3339 or, with --instances, the time from the beginning of the day, such as 10h30m; +D counts from the first trip." placeholder:"T"`
-	To        string `group:"Recorded demand" help:"Instant before which is played (default: after the last trip): as --from; +D counts from --from, so +3h plays three hours." placeholder:"T"`
-
-	Decline      float64       `group:"Conduct" help:"Chance that a driver declines an offer, 0 to 1." placeholder:"P"`
-	Ignore       float64       `group:"Conduct" help:"Chance that a driver leaves an offer unanswered." placeholder:"P"`
-	DriverCancel float64       `group:"Conduct" help:"Chance that a driver gives an order back on the way to the pickup." placeholder:"P"`
-	NoShow       float64       `group:"Conduct" help:"Chance that nobody comes to the pickup, so that the driver cancels after the market's wait." placeholder:"P"`
-	Patience     time.Duration `group:"Conduct" help:"How long a rider waits for a driver before it cancels, market time (default: for ever)." placeholder:"D"`
+	recordedFlags // played at the server's time scale; free drivers cruise, see haunts
+	conductFlags
 
 	Cut   float64       `group:"Network" help:"Share of all sockets cut each wall minute, 0 to 1; each comes back within seconds, drivers with the positions of meanwhile." placeholder:"SHARE"`
 	Lag   time.Duration `group:"Network" help:"Delay of what is sent, either way: anything up to this, wall time." placeholder:"D"`
 	Twins float64       `group:"Network" help:"Share of drivers that log in on a second device at some time; the server must close the first." placeholder:"SHARE"`
 }
 
-// How the simulated drivers behave; market time.
 const (
-	loadThink   = 2 * time.Second
-	loadService = 20 * time.Second
 	// loadNoShow is what drivers wait at a pickup longer than the market asks: their clock may be a little ahead.
 	loadNoShow = 5 * time.Second
 	// loadPing is wall time: what a driver's app does. It is shortened where the market clock is so fast that
@@ -72,7 +58,7 @@ func (c *loadCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
-	secret, err := c.read()
+	secret, err := c.secretFlags.read()
 	if err != nil {
 		return err
 	}
@@ -139,10 +125,6 @@ func (c *loadCmd) conduct(m wire.Market, meals *sim.Meals) fleet.Conduct {
 		conduct.PickupService, conduct.DropoffService = meals.PickupService, meals.DropoffService
 	}
 	return conduct
-}
-
-func (c *loadCmd) chances() actor.Chances {
-	return actor.Chances{Decline: c.Decline, Ignore: c.Ignore, GiveBack: c.DriverCancel, NoShow: c.NoShow}
 }
 
 // market chooses where to play.
