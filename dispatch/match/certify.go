@@ -36,7 +36,7 @@ func (s *Solver) prove() {
 		sum.add(s.prices[j])
 	}
 	x := &s.exits
-	x.start, x.tight, x.others = resize(x.start, len(s.orders)+1), x.tight[:0], false
+	x.start, x.tight, x.wishes = resize(x.start, len(s.orders)+1), x.tight[:0], false
 	x.start[0] = 0
 	for i := range s.orders {
 		o, penalty := &s.orders[i], s.rows[i].penalty
@@ -59,11 +59,11 @@ func (s *Solver) prove() {
 			}
 			if c == o.due {
 				x.tight = append(x.tight, e.Driver)
-				x.others = x.others || e.Driver != o.driver
 			}
 		}
-		x.others = x.others || o.driver != Unmatched && o.due == penalty
+		first := x.start[i]
 		x.start[i+1] = int32(len(x.tight))
+		x.wishes = x.wishes || x.start[i+1] > first && x.tight[first] != o.driver
 		sum.add(least)
 	}
 	s.bound = sum.shift(s.units)

@@ -13,9 +13,9 @@ type components struct {
 	ways []int32
 }
 
-// find fills x.group for the drivers of orders that have a choice, and all to which these lead; x.tight must be there. A
-// change of the assignment along a component leaves components as they are: what it takes from one driver it gives to
-// another of the same.
+// find fills x.group for the drivers of orders that would choose another, and all to which these lead; x.tight must be
+// there. A change of the assignment along a component leaves components as they are: what it takes from one driver it
+// gives to another of the same; so whoever comes to wish by it has its component too.
 func (c *components) find(s *Solver, x *exits) {
 	n := len(s.drivers) + 1
 	c.number, c.low, c.at = resize(c.number, n), resize(c.low, n), resize(c.at, n)
@@ -25,11 +25,11 @@ func (c *components) find(s *Solver, x *exits) {
 	for i := range s.orders {
 		home := s.orders[i].driver
 		tight := x.tight[x.start[i]:x.start[i+1]]
-		switch {
-		case home == Unmatched && len(tight) > 0:
+		if len(tight) == 0 || tight[0] == home {
+			continue // it has what it would choose
+		}
+		if home == Unmatched {
 			home = int32(len(s.drivers))
-		case home == Unmatched || len(tight) < 2:
-			continue // it has no choice, and does not ask for its component
 		}
 		if c.number[home] == 0 {
 			c.follow(s, x, home)

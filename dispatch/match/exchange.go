@@ -12,8 +12,8 @@ package match
 type exits struct {
 	// tight lists, for each order from start[i] to start[i+1], the drivers it could as well have.
 	start, tight []int32
-	// others: there is one beyond those of the assignment, and so perhaps a choice.
-	others bool
+	// wishes: there is an order that would choose another driver than the one it has.
+	wishes bool
 	// group numbers the columns, and last of all the way out, by strongly connected component (components.go).
 	group []int32
 	components
@@ -28,7 +28,7 @@ type exits struct {
 // place in its row, none being last), that of order 1, and so on.
 func (s *Solver) untie() {
 	x := &s.exits
-	if !x.others {
+	if !x.wishes {
 		return
 	}
 	out := int32(len(s.drivers))
