@@ -31,6 +31,8 @@ const blockSize = 32
 // that was dropped may still be under way.
 type finder struct {
 	leader *leader
+	// budget is wall time: findBudget.
+	budget time.Duration
 	// haste tells whether rounds are in a hurry.
 	haste haste
 	// searchers are free ones, *searcher.
@@ -41,7 +43,7 @@ type finder struct {
 // orders' order.
 func (f *finder) Find(ctx context.Context, s *market.Seek) market.Candidates {
 	l := f.leader
-	ctx, cancel := context.WithTimeout(ctx, findBudget)
+	ctx, cancel := context.WithTimeout(ctx, f.budget)
 	defer cancel()
 	now := l.node.cfg.Clock.Now()
 	l.index.Expire(now.Add(-s.Freshness), sweep)

@@ -52,7 +52,7 @@ func newLeader(s *seat, t *term) *leader {
 		index: x, fleet: newFleet(x), tally: newTally(), learner: newLearner(&n.cfg, &m), watch: newWatch(),
 		book: newBook(n.explain.count),
 	}
-	l.finder = &finder{leader: l}
+	l.finder = &finder{leader: l, budget: findBudget}
 	l.relay = bus.NewRelay(bus.RelayConfig{
 		Market: m.ID, Source: &leadersSource{Source: n.cfg.Store, term: t}, Conn: n.cfg.Bus, Clock: n.cfg.Wall,
 		Log: n.cfg.Log.With("market", m.ID), Registerer: n.cfg.Registry,

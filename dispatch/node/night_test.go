@@ -24,6 +24,7 @@ type night struct {
 	leader *leader
 	core   *market.Core
 	clock  *dispatch.Manual
+	wall   *dispatch.Manual // stands still unless it is moved
 	rng    *rand.Rand
 	spots  []geo.LatLng
 	places []geo.LatLng // of the drivers
@@ -35,7 +36,7 @@ func driverNamed(i int) dispatch.DriverID {
 
 func newNight(tb testing.TB, orders, drivers int, change func(*dispatch.Policy)) *night {
 	tb.Helper()
-	n := &night{clock: dispatch.NewManual(noon), rng: rand.New(rand.NewPCG(1, uint64(orders)))}
+	n := &night{clock: dispatch.NewManual(noon), wall: dispatch.NewManual(noon), rng: rand.New(rand.NewPCG(1, uint64(orders)))}
 	policy := dispatch.DefaultPolicy()
 	policy.SearchTimeout, policy.Freshness = 1e6*time.Second, 1e6*time.Second
 	if change != nil {
@@ -43,13 +44,14 @@ func newNight(tb testing.TB, orders, drivers int, change func(*dispatch.Policy))
 	}
 	n.node = New(Config{
 		Markets: dispatch.Markets{{ID: "sf", Timezone: "UTC", Policy: policy}},
-		Clock:   n.clock, Wall: dispatch.Wall{}, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
+		Clock:   n.clock, Wall: n.wall, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
 	})
 	n.node.lease.forever()
 	term, _ := n.node.lease.present()
 	seat := n.node.seats["sf"]
 	n.leader = newLeader(seat, term)
 	seat.leader.Store(n.leader)
+	n.leader.finder.budget = time.Hour // however busy the machine is
 	for range 20 {
 		n.spots = append(n.spots, n.somewhere(0))
 	}

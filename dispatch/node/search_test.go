@@ -113,6 +113,10 @@ func TestFinder_Find(t *testing.T) {
 		if got := n.leader.finder.Find(t.Context(), n.seek(1, 4)); !got.Hurry || len(got.Pairs) == 0 {
 			t.Errorf("found %+v, want candidates in a hurry", got)
 		}
+		n.wall.Advance(overdueFor)
+		if n.leader.finder.Find(t.Context(), n.seek(1, 4)).Hurry {
+			t.Error("a long wait of long ago is a hurry")
+		}
 	})
 }
 
