@@ -84,33 +84,44 @@ func (s *Solver) carryBack() {
 	}
 }
 
-// transpose lists the open edges of each driver.
+// transpose lists the edges of each driver, as they count at a level: edges[start[j]:end[j]], with room up to start[j+1]
+// for those of the levels to come.
 type transpose struct {
-	start []int32
-	edges []Edge // Driver stands for the order
+	start, end []int32
+	edges      []Edge // Driver stands for the order
+	// width is the level up to which it is filled, 0 before there is any room.
+	width int
 }
 
-func (t *transpose) of(driver int32) []Edge { return t.edges[t.start[driver]:t.start[driver+1]] }
+func (t *transpose) of(driver int32) []Edge { return t.edges[t.start[driver]:t.end[driver]] }
 
-func (t *transpose) build(s *Solver) {
-	t.start = resize(t.start, len(s.drivers)+1)
+// widen lists the edges up to the present level.
+func (t *transpose) widen(s *Solver) {
+	if t.width == 0 {
+		t.reserve(s.p)
+	}
+	for i, row := range s.p.Rows {
+		for _, e := range row[min(t.width, len(row)):min(s.width, len(row))] {
+			t.edges[t.end[e.Driver]] = Edge{Driver: int32(i), Cost: e.Cost}
+			t.end[e.Driver]++
+		}
+	}
+	t.width = s.width
+}
+
+// reserve makes room for all edges.
+func (t *transpose) reserve(p *Problem) {
+	t.start = resize(t.start, p.Drivers+1)
 	clear(t.start)
-	for i := range s.rows {
-		for _, e := range s.rows[i].edges {
+	for _, row := range p.Rows {
+		for _, e := range row {
 			t.start[e.Driver+1]++
 		}
 	}
-	for d := range s.drivers {
+	for d := range p.Drivers {
 		t.start[d+1] += t.start[d]
 	}
-	t.edges = resize(t.edges, int(t.start[len(s.drivers)]))
-	for i := range s.rows {
-		for _, e := range s.rows[i].edges {
-			t.edges[t.start[e.Driver]] = Edge{Driver: int32(i), Cost: e.Cost}
-			t.start[e.Driver]++
-		}
-	}
-	// Each start has moved on to the next one's.
-	copy(t.start[1:], t.start[:len(s.drivers)])
-	t.start[0] = 0
+	t.end = resize(t.end, p.Drivers)
+	copy(t.end, t.start)
+	t.edges = resize(t.edges, int(t.start[p.Drivers]))
 }

@@ -158,7 +158,7 @@ func (s *Solver) reset(p *Problem, o Options) {
 	s.drivers = resize(s.drivers, p.Drivers)
 	s.prices = resize(s.prices, p.Drivers)
 	s.waiting, s.next, s.loose = s.waiting[:0], s.next[:0], s.loose[:0]
-	s.width = 0
+	s.width, s.columns.width = 0, 0
 	for i := range s.orders {
 		penalty := p.Penalty[i] << s.units
 		s.orders[i] = node{due: penalty, driver: Unmatched, key: orderKey(p, i)}
@@ -266,7 +266,7 @@ func (s *Solver) mend() {
 			continue
 		}
 		if !built {
-			s.columns.build(s)
+			s.columns.widen(s)
 			built = true
 		}
 		s.reverse(d)
