@@ -22,8 +22,8 @@ func data(t *testing.T, name string) (string, bool) {
 	return path, true
 }
 
-// report is what load --json says, as far as these tests look at it.
-type report struct {
+// loadReport is what load --json says, as far as these tests look at it.
+type loadReport struct {
 	Orders struct {
 		Sent, Acked, Aged int
 		PickedUp          int `json:"picked_up"`
@@ -38,7 +38,7 @@ type report struct {
 }
 
 // load runs hexfleet load against p to its end, while meanwhile runs beside it.
-func load(t *testing.T, p *process, meanwhile func(), args ...string) report {
+func load(t *testing.T, p *process, meanwhile func(), args ...string) loadReport {
 	t.Helper()
 	cmd := hexfleet(append([]string{"load", "--url", p.url, "--data-dir", p.dir, "--json"}, args...)...)
 	var progress bytes.Buffer
@@ -55,7 +55,7 @@ func load(t *testing.T, p *process, meanwhile func(), args ...string) report {
 	if err != nil {
 		t.Errorf("load: %v\n%s\n%s", err, out, progress.String())
 	}
-	var r report
+	var r loadReport
 	if err := json.Unmarshal(out, &r); err != nil {
 		t.Fatalf("load said %q: %v", out, err)
 	}

@@ -39,17 +39,18 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // commands is the command line.
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Token   tokenCmd   `cmd:"" help:"Print a token for a rider, driver, dispatcher, service or admin."`
-	Load    loadCmd    `cmd:"" help:"Play drivers and riders against a running server and check every promise they can see."`
-	Solve   solveCmd   `cmd:"" help:"Solve one assignment instance, with a proof that no assignment costs less."`
-	Replay  replayCmd  `cmd:"" help:"Run what serve --record recorded again, and compare every effect."`
-	Migrate migrateCmd `cmd:"" help:"Show or change the tables of a store."`
-	Backup  backupCmd  `cmd:"" help:"Copy the data dir of a server on SQLite while it runs."`
-	Audit   auditCmd   `cmd:"" help:"Show or check the audit log."`
-	Export  exportCmd  `cmd:"" help:"Print all that is held of a rider or driver."`
-	Erase   eraseCmd   `cmd:"" help:"Take a rider or driver out of the store."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the server."`
+	Token    tokenCmd    `cmd:"" help:"Print a token for a rider, driver, dispatcher, service or admin."`
+	Load     loadCmd     `cmd:"" help:"Play drivers and riders against a running server and check every promise they can see."`
+	Simulate simulateCmd `cmd:"" help:"Run the engine on a virtual clock: compare policies on a recorded day or a made-up city."`
+	Solve    solveCmd    `cmd:"" help:"Solve one assignment instance, with a proof that no assignment costs less."`
+	Replay   replayCmd   `cmd:"" help:"Run what serve --record recorded again, and compare every effect."`
+	Migrate  migrateCmd  `cmd:"" help:"Show or change the tables of a store."`
+	Backup   backupCmd   `cmd:"" help:"Copy the data dir of a server on SQLite while it runs."`
+	Audit    auditCmd    `cmd:"" help:"Show or check the audit log."`
+	Export   exportCmd   `cmd:"" help:"Print all that is held of a rider or driver."`
+	Erase    eraseCmd    `cmd:"" help:"Take a rider or driver out of the store."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // run is the program: it parses args, runs the command until ctx ends, and gives the exit code.

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/dispatch/sim"
+	"github.com/hexfleet/hexfleet/geo"
+)
+
+// simulateInput is what simulate plays: a recorded day, or none.
+type simulateInput struct {
+	recorded
+	market dispatch.Market
+	zone   *time.Location
+	// left are the trips of other markets, which are not played.
+	left int
+}
+
+// input reads the files, and chooses the market.
+func (c *simulateCmd) input() (simulateInput, error) {
+	var in simulateInput
+	var err error
+	if c.given() {
+		if in.recorded, err = c.recordedFlags.read(); err != nil {
+			return in, err
+		}
+	}
+	if in.market, err = c.chooseMarket(in.trips); err != nil {
+		return in, err
+	}
+	if in.zone, err = time.LoadLocation(in.market.Timezone); err != nil {
+		return in, fmt.Errorf("market %s: %w", in.market.ID, err)
+	}
+	if !c.given() {
+		return in, nil
+	}
+	area := &in.market.Area
+	outside := func(t sim.Trip) bool { return !area.Contains(t.Pickup) }
+	all := len(in.trips)
+	in.trips = slices.DeleteFunc(in.trips, outside)
+	in.all = slices.DeleteFunc(slices.Clone(in.all), outside)
+	in.sessions = slices.DeleteFunc(slices.Clone(in.sessions), func(s sim.Session) bool { return !area.Contains(s.At) })
+	if in.left = all - len(in.trips); len(in.trips) == 0 {
+		return in, fmt.Errorf("--trips: no trip of the span begins in market %s", in.market.ID)
+	}
+	return in, nil
+}
+
+// chooseMarket is the market named, else the one in which most of the trips begin; where there is none, one is made up
+// around them.
+func (c *simulateCmd) chooseMarket(trips []sim.Trip) (dispatch.Market, error) {
+	markets := dispatch.DefaultMarkets()
+	if c.Market != "" {
+		if m, ok := markets.Get(dispatch.MarketID(c.Market)); ok {
+			return m, nil
+		}
+		for _, p := range c.policyFiles() {
+			if m, ok := p.Get(dispatch.MarketID(c.Market)); ok {
+				return m, nil
+			}
+		}
+		return dispatch.Market{}, usagef("--market: there is no market %q", c.Market)
+	}
+	if len(trips) == 0 {
+		m, _ := markets.Get("lab") // an embedded one
+		return m, nil
+	}
+	for _, more := range c.policyFiles() {
+		markets = append(markets, more...)
+	}
+	best, most := -1, 0
+	for i := range markets {
+		n := 0
+		for j := range trips {
+			if markets[i].Area.Contains(trips[j].Pickup) {
+				n++
+			}
+		}
+		if n > most {
+			best, most = i, n
+		}
+	}
+	if best < 0 {
+		return madeUpMarket(trips)
+	}
+	return markets[best], nil
+}
+
+// policyFiles are the markets files among the policies; those that cannot be read are told of where policies are.
+func (c *simulateCmd) policyFiles() []dispatch.Markets {
+	var files []dispatch.Markets
+	for _, name := range splitNames(c.Policy) {
+		if _, err := sim.NamedPolicy(name, 0); err == nil {
+			continue
+		}
+		if ms, err := readMarkets(name); err == nil {
+			files = append(files, ms)
+		}
+	}
+	return files
+}
+
+// madeUpMarket is a box around the pickups of a city that no market knows, its hours those of its longitude.
+func madeUpMarket(trips []sim.Trip) (dispatch.Market, error) {
+	const margin = 0.1 // degrees: some kilometres
+	south, west, north, east := 90.0, 180.0, -90.0, -180.0
+	for i := range trips {
+		p := trips[i].Pickup
+		south, north = min(south, p.Lat), max(north, p.Lat)
+		west, east = min(west, p.Lng), max(east, p.Lng)
+	}
+	south, north = max(south-margin, -90), min(north+margin, 90)
+	west, east = max(west-margin, -180), min(east+margin, 180)
+	text, err := json.Marshal(map[string]any{
+		"type":        "Polygon",
+		"coordinates": [][][2]float64{{{west, south}, {east, south}, {east, north}, {west, north}, {west, south}}},
+	})
+	if err != nil {
+		return dispatch.Market{}, fmt.Errorf("make up a market: %w", err)
+	}
+	area, err := geo.ParseArea(text)
+	if err != nil {
+		return dispatch.Market{}, fmt.Errorf("make up a market: %w", err)
+	}
+	zone := "Etc/GMT"
+	if h := int(math.Round((west + east) / 2 / 15)); h != 0 {
+		zone = fmt.Sprintf("Etc/GMT%+d", -h) // POSIX: west is plus
+	}
+	return dispatch.Market{ID: "city", Name: "City", Timezone: zone, Area: area, Policy: dispatch.DefaultPolicy()}, nil
+}
+
+// Defaults of made-up demand.
+const (
+	simulateDrivers  = 1000
+	simulateLoad     = 0.95
+	simulateDuration = 3 * time.Hour
+	// loadSample is how many trips of the city tell how long one takes in the mean.
+	loadSample = 10_000
+)
+
+// scenario is what one seed plays.
+func (c *simulateCmd) scenario(in *simulateInput, seed uint64) (*sim.Scenario, error) {
+	sc := &sim.Scenario{
+		Market: in.market, Trips: in.trips, From: in.from, To: in.to, Meals: in.meals, Travel: c.travel(in),
+		Conduct: sim.Conduct{
+			Think: loadThink, PickupService: loadService, DropoffService: loadService, Patience: c.Patience,
+			Chances: c.chances(), Ping: c.Ping, Noise: geo.Meters(c.GPSNoiseM), Lost: c.LostNetwork, LostFor: c.LostFor,
+		},
+	}
+	if in.meals != nil {
+		sc.Conduct.PickupService, sc.Conduct.DropoffService = in.meals.PickupService, in.meals.DropoffService
+	}
+	sessions := in.sessions
+	if !c.given() {
+		sessions = c.makeUp(sc, seed)
+	}
+	if sc.Workers = sim.Workers(sessions, sc.From, sc.To); len(sc.Workers) == 0 {
+		return nil, usagef("nobody is on shift between --from and --to")
+	}
+	if c.Cruise && in.meals == nil && c.given() {
+		sc.Haunts = haunts(in.all, in.from)
+	}
+	return sc, nil
+}
+
+// travel is how long drives take.
+func (c *simulateCmd) travel(in *simulateInput) sim.Travel {
+	switch {
+	case in.meals != nil:
+		return sim.StraightTravel(in.meals.SpeedMps, 1)
+	case c.Travel == "learnt" || c.Travel == "" && c.given():
+		return sim.LearntTravel(in.zone, in.all, in.from)
+	}
+	return sim.StraightTravel(c.SpeedMps, c.Circuity)
+}
+
+// makeUp fills in the trips of a city around the middle of the market, and gives its sessions.
+func (c *simulateCmd) makeUp(sc *sim.Scenario, seed uint64) []sim.Session {
+	drivers, length := c.Drivers, c.Duration
+	if drivers == 0 {
+		drivers = simulateDrivers
+	}
+	if length == 0 {
+		length = simulateDuration
+	}
+	city := sim.CityFor(middle(&sc.Market.Area), drivers, seed)
+	sc.From = time.Unix(0, 0).UTC()
+	sc.To = sc.From.Add(length)
+	rate := c.Rate
+	if rate == 0 {
+		load := c.Load
+		if load == 0 {
+			load = simulateLoad
+		}
+		rate = load * float64(drivers) / meanTrip(&city, sc).Seconds()
+	}
+	sc.Trips = city.Trips(rate, sc.From, sc.To)
+	return city.Sessions(drivers, sc.From)
+}
+
+// meanTrip is how long a trip of the city keeps a driver busy in the mean, the times at both stops included.
+func meanTrip(city *sim.City, sc *sim.Scenario) time.Duration {
+	sample := city.Trips(1, sc.From, sc.From.Add(loadSample*time.Second))
+	var sum time.Duration
+	for i := range sample {
+		sum += sc.Travel.Drive(sample[i].Pickup, sample[i].Dropoff, sample[i].At)
+	}
+	return sum/time.Duration(len(sample)) + sc.Conduct.PickupService + sc.Conduct.DropoffService
+}
+
+// tell says what is played.
+func (in *simulateInput) tell(w io.Writer, sc *sim.Scenario) {
+	fmt.Fprintf(w, "market %s: %d drivers, %d orders in %s\n", sc.Market.ID, len(sc.Workers), len(sc.Trips), sc.To.Sub(sc.From).Round(time.Second))
+	if in.left > 0 {
+		fmt.Fprintf(w, "%d trips that begin elsewhere are left out\n", in.left)
+	}
+	if in.meals != nil {
+		return
+	}
+	if check := sc.Travel.Check(sc.Trips); check.Trips > 0 {
+		fmt.Fprintf(w, "travel times (%s): mean %.0f s for the %.0f s recorded, median error %.0f s over %d trips\n",
+			sc.Travel.Source, check.Estimated.Seconds(), check.Recorded.Seconds(), check.Error.Seconds(), check.Trips)
+	}
+}
