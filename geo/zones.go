@@ -3,6 +3,7 @@ package geo
 import (
 	"encoding/json"
 	"math"
+	"time"
 
 	"github.com/paulmach/orb"
 )
@@ -31,6 +32,8 @@ type Zone struct {
 	Name string
 	// Multiplier is a surge zone's, 0 < Multiplier <= MaxMultiplier; 1 for the other kinds.
 	Multiplier float64
+	// Value is what time of its own a driver saves by ending a trip here, where the next one is near: 0 to MaxZoneValue.
+	Value time.Duration
 
 	area  Area
 	index int32 // in Zones.zones
@@ -51,6 +54,8 @@ type Zones struct {
 	zones []Zone
 	tree  zoneTree
 	raw   json.RawMessage
+	// valued: a zone has a Value.
+	valued bool
 }
 
 // All gives every zone, ascending by id; not to be written.
@@ -87,6 +92,19 @@ func (zs *Zones) Multiplier(p LatLng) float64 {
 	}
 	if !surges {
 		return 1
+	}
+	return most
+}
+
+// Valued tells whether any zone has a Value.
+func (zs *Zones) Valued() bool { return zs != nil && zs.valued }
+
+// Value is the greatest of the zones that hold p, 0 where there is none.
+func (zs *Zones) Value(p LatLng) time.Duration {
+	var buf [16]*Zone // as in Multiplier
+	var most time.Duration
+	for _, z := range zs.AppendAt(buf[:0], p) {
+		most = max(most, z.Value)
 	}
 	return most
 }

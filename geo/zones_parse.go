@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -21,6 +22,8 @@ const (
 	MaxZoneName = 100
 	// MaxMultiplier is the greatest multiplier of a surge zone; larger ones are slips of the pen.
 	MaxMultiplier = 100
+	// MaxZoneValue is the greatest Value of a zone.
+	MaxZoneValue = time.Hour
 	// maxZoneID is the longest id, in characters.
 	maxZoneID = 64
 )
@@ -44,11 +47,12 @@ type zoneProperties struct {
 	Kind       ZoneKind `json:"kind"`
 	Name       string   `json:"name,omitempty"`
 	Multiplier *float64 `json:"multiplier,omitempty"`
+	ValueS     *int64   `json:"value_s,omitempty"`
 }
 
 // ParseZones reads a GeoJSON FeatureCollection whose Features are Polygons or MultiPolygons with the properties
-// id, kind, name (may be left out) and multiplier (required for surge, refused for the others). Unknown and
-// duplicate keys are refused, and geometries whose rings are open, short, flat or off the map, cross or
+// id, kind, name (may be left out), multiplier (required for surge, refused for the others) and value_s (may be left
+// out). Unknown and duplicate keys are refused, and geometries whose rings are open, short, flat or off the map, cross or
 // overlap, or go around the world the wrong way; rings may touch, and wind either way. An error names the
 // feature, by its number from 0 and its id, the property and the limit.
 func ParseZones(raw stdjson.RawMessage) (*Zones, error) {
@@ -78,6 +82,7 @@ func ParseZones(raw stdjson.RawMessage) (*Zones, error) {
 	slices.SortFunc(zs.zones, func(a, b Zone) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range zs.zones {
 		zs.zones[i].index = int32(i)
+		zs.valued = zs.valued || zs.zones[i].Value > 0
 	}
 	zs.tree = newZoneTree(zs.zones)
 	var err error
@@ -146,6 +151,13 @@ func (p *zoneProperties) zone() (Zone, error) {
 	case m != nil:
 		return Zone{}, fmt.Errorf("multiplier: a %s zone has none", p.Kind)
 	}
+	const most = int64(MaxZoneValue / time.Second)
+	if v := p.ValueS; v != nil {
+		if *v < 0 || *v > most {
+			return Zone{}, fmt.Errorf("value_s: %d is not from 0 to %d", *v, most)
+		}
+		z.Value = time.Duration(*v) * time.Second
+	}
 	return z, nil
 }
 
@@ -195,6 +207,10 @@ func encodeZones(zones []Zone) (stdjson.RawMessage, error) {
 		f := feature{Type: "Feature", Properties: zoneProperties{ID: z.ID, Kind: z.Kind, Name: z.Name}}
 		if z.Kind == ZoneSurge {
 			f.Properties.Multiplier = &z.Multiplier
+		}
+		if z.Value > 0 {
+			seconds := int64(z.Value / time.Second)
+			f.Properties.ValueS = &seconds
 		}
 		f.Geometry = geometry{"MultiPolygon", z.area.polygons}
 		if len(z.area.polygons) == 1 {

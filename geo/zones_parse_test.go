@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseZones(t *testing.T) {
@@ -38,6 +39,21 @@ func TestParseZones(t *testing.T) {
 			if got := zs.Multiplier(p); got != want {
 				t.Errorf("at %v: %v, want %v", p, got, want)
 			}
+		}
+	})
+
+	t.Run("the_greatest_value_counts", func(t *testing.T) {
+		zs := parseZones(t, zoneFeatures(
+			zoneOf(`"id":"a","kind":"queue","value_s":90`, square), zoneOf(`"id":"b","kind":"surge","multiplier":2,"value_s":3600`, polygon(box(0, 0, 1, 0.5))),
+			zoneOf(`"id":"c","kind":"queue","value_s":0`, polygon(box(-9, -9, 9, 9)))))
+		for p, want := range map[LatLng]time.Duration{{0.2, 0.2}: time.Hour, {0.7, 0.2}: 90 * time.Second, {3, 3}: 0, {30, 3}: 0} {
+			if got := zs.Value(p); got != want {
+				t.Errorf("at %v: %v, want %v", p, got, want)
+			}
+		}
+		again := parseZones(t, string(zs.GeoJSON()))
+		if none := parseZones(t, zoneFeatures(noGo("z", square))); !zs.Valued() || !again.Valued() || none.Valued() || (*Zones)(nil).Valued() {
+			t.Errorf("written as %s", zs.GeoJSON())
 		}
 	})
 
@@ -102,6 +118,8 @@ func TestParseZones_refused(t *testing.T) {
 		"feature 1 (bad): /properties/multiplier: a queue zone":      second(`"id":"bad","kind":"queue","multiplier":2`, square),
 		"feature 1 (bad): /properties/multiplier: 0 is not above 0":  second(`"id":"bad","kind":"surge","multiplier":0`, square),
 		"/properties/multiplier: 101 is not":                         second(`"id":"bad","kind":"surge","multiplier":101`, square),
+		"feature 1 (bad): /properties/value_s: -1 is not from 0":     second(`"id":"bad","kind":"queue","value_s":-1`, square),
+		"/properties/value_s: 3601 is not from 0 to 3600":            second(`"id":"bad","kind":"queue","value_s":3601`, square),
 		"feature 1 (bad): /geometry: missing":                        zoneFeatures(noGo("fine", square), `{"type":"Feature","properties":{"id":"bad","kind":"no_go"}}`),
 		"feature 1 (bad): /geometry: geometry type is \"Point\"":     geometry(`{"type":"Point","coordinates":[0,0]}`),
 		"/geometry: polygon 0: ring 0: not closed":                   geometry(polygon("[[0,0],[1,0],[1,1],[0,1]]")),

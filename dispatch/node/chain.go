@@ -102,6 +102,7 @@ func (w *searcher) chained(r *search, o *market.Sought) {
 		}
 		w.found = append(w.found, market.Candidate{
 			Order: o.Order, Driver: e.driver, Pickup: e.wait + t.Duration, Wait: e.wait, Source: t.Source,
+			Leaves: r.zones.Value(e.at),
 		})
 		if len(w.found) >= 2*k {
 			w.cheapest(r, k)

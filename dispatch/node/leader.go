@@ -38,7 +38,8 @@ type leader struct {
 	// record is nil when nothing is recorded.
 	record Recording
 	// watch is the sweep's.
-	watch *watch
+	watch      *watch
+	acceptance *acceptance
 	// since is the market instant from which this node leads; set by start, before anyone reads it.
 	since time.Time
 }
@@ -50,7 +51,7 @@ func newLeader(s *seat, t *term) *leader {
 	l := &leader{
 		node: n, market: m, policy: &s.policy, zones: &s.zones, term: t,
 		index: x, fleet: newFleet(x), tally: newTally(), learner: newLearner(&n.cfg, &m), watch: newWatch(),
-		book: newBook(n.explain.count),
+		book: newBook(n.explain.count), acceptance: newAcceptance(),
 	}
 	l.finder = &finder{leader: l, budget: findBudget}
 	l.relay = bus.NewRelay(bus.RelayConfig{
@@ -124,13 +125,13 @@ func (s *leadersSource) SetCursor(ctx context.Context, m dispatch.MarketID, seq 
 // told lets out what was committed: the fleet first, so that whoever is answered next finds it so.
 func (l *leader) told(t market.Told) {
 	for _, id := range l.fleet.told(t) {
-		l.index.Remove(string(id))
+		l.leave(id)
 	}
 	if len(t.Events) > 0 {
 		l.relay.Kick()
 	}
 	for i := range t.Notices {
-		l.node.metrics.notice(&t.Notices[i])
+		l.notice(&t.Notices[i])
 		if err := l.node.cfg.Bus.Notice(&t.Notices[i]); err != nil {
 			l.node.cfg.Log.Warn("offer not published", "market", l.market.ID, "offer", t.Notices[i].Offer.ID, "error", err)
 		}
@@ -138,6 +139,18 @@ func (l *leader) told(t market.Told) {
 	l.node.metrics.events(l.market.ID, t.Events)
 	l.tally.events(t.Events)
 	l.countChained(t.Events)
+}
+
+// notice hears what a driver is told of an offer.
+func (l *leader) notice(n *dispatch.Notice) {
+	l.acceptance.told(&n.Offer)
+	l.node.metrics.notice(n)
+}
+
+// leave forgets a driver who is no longer of the fleet.
+func (l *leader) leave(id dispatch.DriverID) {
+	l.index.Remove(string(id))
+	l.acceptance.forget(id)
 }
 
 // countChained counts the orders that were given to drivers at work on another; the fleet has heard of them.
@@ -156,7 +169,7 @@ func (l *leader) countChained(events []dispatch.Event) {
 // recovered starts over from the journal.
 func (l *leader) recovered(r dispatch.Recovery) {
 	for _, id := range l.fleet.reset(r) {
-		l.index.Remove(string(id))
+		l.leave(id)
 	}
 }
 

@@ -24,6 +24,8 @@ type search struct {
 	// ending are the drivers whose present trip ends soon, the first first; margin is what the core adds to their waits.
 	ending []ending
 	margin time.Duration
+	// zones tell what places are worth; nil where none is worth anything.
+	zones *geo.Zones
 	// explain: who was removed is wanted too.
 	explain bool
 }
@@ -38,6 +40,9 @@ func newSearch(l *leader, s *market.Seek, now time.Time) *search {
 		if _, known := r.wanted[class]; !known {
 			r.wanted[class] = l.fleet.supply.wanted(class)
 		}
+	}
+	if zones := l.zones.Load(); zones.Valued() {
+		r.zones = zones
 	}
 	if s.Chain > 0 {
 		r.ending, r.margin = r.endings(), l.policy.Load().Chain.Margin
@@ -76,6 +81,7 @@ func (w *searcher) order(ctx context.Context, r *search, o *market.Sought, b *bl
 		w.chained(r, o)
 	}
 	w.present(r, o)
+	l.acceptance.expect(w.found)
 	b.pairs = append(b.pairs, w.found...)
 	if r.explain {
 		w.removed(r, o, b)
@@ -84,7 +90,7 @@ func (w *searcher) order(ctx context.Context, r *search, o *market.Sought, b *bl
 		return
 	}
 	if trip := r.trip(ctx, o.Stops); trip > 0 {
-		b.trips = append(b.trips, market.Trip{Order: o.Order, Duration: trip})
+		b.trips = append(b.trips, market.Trip{Order: o.Order, Duration: trip, Gains: r.zones.Value(o.Stops[len(o.Stops)-1].LatLng)})
 	}
 }
 
@@ -119,6 +125,7 @@ func (w *searcher) add(r *search, o *market.Sought, near int, t eta.Estimate) {
 	if id, ok := r.leader.index.ID(w.near[near].Handle); ok && t.Source != "" {
 		w.found = append(w.found, market.Candidate{
 			Order: o.Order, Driver: dispatch.DriverID(id), Pickup: t.Duration, Source: t.Source,
+			Leaves: r.zones.Value(w.near[near].LatLng),
 		})
 	}
 }
@@ -133,7 +140,8 @@ func (w *searcher) present(r *search, o *market.Sought) {
 		return
 	}
 	t := r.line.Estimate(fix.LatLng, o.Stops[0].LatLng)
-	w.found = append(w.found, market.Candidate{Order: o.Order, Driver: o.Driver, Pickup: t.Duration, Source: t.Source})
+	w.found = append(w.found, market.Candidate{Order: o.Order, Driver: o.Driver, Pickup: t.Duration, Source: t.Source,
+		Leaves: r.zones.Value(fix.LatLng)})
 }
 
 // trip estimates the travel time through all stops; zero when it is not known.
