@@ -120,6 +120,7 @@ func TestRedispatch_WhenTheDispatcherUnassigns(t *testing.T) {
 	wantFields(t, "the driver's order", back["order"].(object), object{"driver_id": "d1", "rider_id": "r1"})
 	first.advance(id, "arrived_at_pickup", "en_route_to_dropoff")
 	p.refused("illegal_transition", "", "POST", path+"/unassign", p.staff(), `{}`)
+	first.find("order", event(id, 11)) // it may come after the ack
 	first.fence()
 	first.wantVersions(id, 3, 4, 9, 10, 11)
 }
