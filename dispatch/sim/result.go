@@ -76,7 +76,7 @@ const leastOnDuty = time.Hour
 
 func (w *world) result() *Result {
 	t := w.tally
-	t.end(w.now, w.drivers)
+	t.end(later(w.sc.To, w.now), w.drivers)
 	r := &Result{Policy: w.pol.Name, Seed: w.seed, Digest: w.history.sum(), Rounds: t.gap.rounds}
 	var waits, decisions []time.Duration
 	var line, next geo.Meters

@@ -72,7 +72,7 @@ func Run(ctx context.Context, sc *Scenario, p Policy, seed uint64, opt Options) 
 	}
 	w := newWorld(sc, &p, seed, opt)
 	end := sc.To.Add(lateEnd)
-	for n := 0; w.over < len(w.riders); n++ {
+	for n := 0; ; n++ {
 		if n%progressEvery == 0 {
 			if err := ctx.Err(); err != nil {
 				return nil, fmt.Errorf("simulate %s: %w", p.Name, err)
@@ -82,7 +82,7 @@ func Run(ctx context.Context, sc *Scenario, p Policy, seed uint64, opt Options) 
 			}
 		}
 		slot, at, ok := w.queue.first()
-		if !ok || at.After(end) {
+		if !ok || at.After(end) || w.over == len(w.riders) && !at.Before(sc.To) {
 			break
 		}
 		if at.After(w.now) {
