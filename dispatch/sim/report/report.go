@@ -5,6 +5,7 @@ package report
 import (
 	"errors"
 	"io"
+	"math"
 	"time"
 
 	"github.com/hexfleet/hexfleet/geo"
@@ -42,8 +43,21 @@ type Figure struct {
 	N int
 }
 
-// Over sums up the values of several seeds.
-func Over(values ...float64) Figure { return Figure{} }
+// Over sums up the values of several seeds or days; what is no number among them makes it not known.
+func Over(values ...float64) Figure {
+	f := Figure{N: len(values), Low: math.Inf(1), High: math.Inf(-1)}
+	for _, v := range values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return Figure{}
+		}
+		f.Mean += v / float64(len(values))
+		f.Low, f.High = min(f.Low, v), max(f.High, v)
+	}
+	if f.N == 0 {
+		return Figure{}
+	}
+	return f
+}
 
 // Policy is one line of the table, and what its charts are drawn of.
 type Policy struct {
