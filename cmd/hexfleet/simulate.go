@@ -54,7 +54,7 @@ func (c *simulateCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
-	policies, err := c.policies(in.market)
+	policies, err := c.policies(in.market, in.meals)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,11 @@ func (c *simulateCmd) Run(ctx context.Context, std stdio) error {
 	references := c.References && (!c.JSON || c.Report != "")
 	runs := policies
 	if references {
-		runs = append(runs, sim.RoundOptimum(c.Window))
+		best := sim.RoundOptimum(c.Window)
+		if in.meals != nil {
+			best = best.ForMeals(in.meals)
+		}
+		runs = append(runs, best)
 	}
 	results, err := c.runAll(ctx, std, scenarios, runs, len(policies))
 	if err != nil {
@@ -138,7 +142,7 @@ const (
 )
 
 // policies are those named, over the market's place.
-func (c *simulateCmd) policies(m dispatch.Market) ([]sim.Policy, error) {
+func (c *simulateCmd) policies(m dispatch.Market, meals *sim.Meals) ([]sim.Policy, error) {
 	var out []sim.Policy
 	for _, name := range splitNames(c.Policy) {
 		p, err := sim.NamedPolicy(name, c.Window)
@@ -146,6 +150,8 @@ func (c *simulateCmd) policies(m dispatch.Market) ([]sim.Policy, error) {
 			if p, err = policyFile(name, m); err != nil {
 				return nil, err
 			}
+		} else if meals != nil {
+			p = p.ForMeals(meals)
 		}
 		out = append(out, p)
 	}

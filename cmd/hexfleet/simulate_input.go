@@ -173,7 +173,7 @@ func (c *simulateCmd) scenario(in *simulateInput, seed uint64) (*sim.Scenario, e
 func (c *simulateCmd) travel(in *simulateInput) sim.Travel {
 	switch {
 	case in.meals != nil:
-		return sim.StraightTravel(in.meals.SpeedMps, 1)
+		return in.meals.Travel()
 	case c.Travel == "learnt" || c.Travel == "" && c.given():
 		return sim.LearntTravel(in.zone, in.all, in.from)
 	}

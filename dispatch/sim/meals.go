@@ -1,9 +1,16 @@
 package sim
 
-import "time"
+import (
+	"math"
+	"time"
+
+	"github.com/hexfleet/hexfleet/geo"
+	"github.com/hexfleet/hexfleet/geo/eta"
+)
 
 // MealFigures judge a day of meal delivery by the definitions of Reyes, Erera, Savelsbergh, Sahasrabudhe and O'Neil, The
-// Meal Delivery Routing Problem (2018): from the click, which places the order, to the door.
+// Meal Delivery Routing Problem (2018): from the click, which places the order, to the door. They are made of the
+// orders' events alone, whoever decided.
 type MealFigures struct {
 	// ClickToDoor is from the order to the drop-off, service there included, of the orders delivered.
 	ClickToDoor Spread
@@ -13,14 +20,14 @@ type MealFigures struct {
 	Late int
 	// ReadyToDoor and ReadyToPickup are from when the kitchen was done.
 	ReadyToDoor, ReadyToPickup Spread
-	// Busy is the time that couriers work on orders, from being given one to its completion.
+	// Busy is the time that couriers drive or serve at a stop; what they wait for kitchens is not.
 	Busy time.Duration
 }
 
 // meals judges the run.
 func (w *world) meals() *MealFigures {
 	m := w.sc.Meals
-	f := &MealFigures{Busy: w.tally.busy}
+	f := &MealFigures{Busy: w.tally.empty}
 	var door, ready, pickup []time.Duration
 	onTime, placed := 0, 0
 	for i := range w.tally.orders {
@@ -29,10 +36,14 @@ func (w *world) meals() *MealFigures {
 			continue
 		}
 		placed++
+		if !b.pickedUp.IsZero() {
+			f.Busy += w.sc.Conduct.PickupService
+		}
 		if b.completed.IsZero() {
 			continue
 		}
 		took := b.completed.Sub(b.requested)
+		f.Busy += b.completed.Sub(b.pickedUp)
 		door = append(door, took)
 		ready = append(ready, b.completed.Sub(t.Ready))
 		pickup = append(pickup, b.pickedUp.Sub(t.Ready))
@@ -48,4 +59,23 @@ func (w *world) meals() *MealFigures {
 		f.OnTime = float64(onTime) / float64(placed)
 	}
 	return f
+}
+
+// Travel is the instances' own rule: straight lines at one speed, each drive whole minutes, rounded up.
+func (m *Meals) Travel() Travel {
+	return Travel{
+		Drive: func(from, to geo.LatLng, _ time.Time) time.Duration {
+			minutes := math.Ceil(float64(geo.Distance(from, to))/m.SpeedMps/60 - 1e-9)
+			return time.Duration(minutes) * time.Minute
+		},
+		TopMps: m.SpeedMps, Source: eta.SourceStraightLine,
+	}
+}
+
+// ForMeals is a policy as patient as an instance: an order is looked for a courier until its longest span is over, and no
+// way to a restaurant is too long but one longer than the target. The search begins when a courier who comes may find
+// the order ready, the policy's lead before that.
+func (p Policy) ForMeals(m *Meals) Policy {
+	p.Market.SearchTimeout, p.Market.MaxPickup = m.Most, m.Target
+	return p
 }

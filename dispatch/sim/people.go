@@ -79,7 +79,7 @@ func (w *world) newRider(i int) *rider {
 		actor: actor.NewRider(actor.RiderConfig{
 			ID: id, Market: w.sc.Market.ID, At: t.At, Patience: w.sc.Conduct.Patience,
 			New: actor.NewOrder{
-				Kind: w.sc.kind(), VehicleClass: dispatch.DefaultVehicleClass, Rider: id,
+				Kind: w.sc.kind(), VehicleClass: dispatch.DefaultVehicleClass, Rider: id, PickupAt: t.Ready,
 				Stops: []actor.Stop{
 					{Type: dispatch.StopPickup, LatLng: t.Pickup}, {Type: dispatch.StopDropoff, LatLng: t.Dropoff},
 				},

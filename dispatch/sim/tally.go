@@ -16,9 +16,9 @@ type tally struct {
 	orders []orderBook
 	// offers and accepts count offers made and accepted, forced assignments without one.
 	offers, accepts, forced int
-	// empty is the time driven to pickups, those given up on the way included; busy that in which drivers had work.
-	empty, busy time.Duration
-	gap         roundGap
+	// empty is the time driven to pickups, those given up on the way included.
+	empty time.Duration
+	gap   roundGap
 }
 
 // orderBook is what became of one order; zero instants are of what did not happen.
@@ -51,8 +51,8 @@ type driverBook struct {
 	orders   []dispatch.OrderID
 	freeFrom geo.LatLng
 	dropped  bool
-	// approach is since when it drives to a pickup, zero when it does not; busy since when it has work.
-	approach, busy time.Time
+	// approach is since when it drives to a pickup, zero when it does not.
+	approach time.Time
 
 	onDuty, loaded time.Duration
 	trips          int
@@ -142,7 +142,7 @@ func (t *tally) given(now time.Time, d *driver, o *dispatch.Order, asked bool) {
 		t.forced++
 	}
 	if d.book.orders = append(d.book.orders, o.ID); len(d.book.orders) == 1 {
-		d.book.approach, d.book.busy = now, now
+		d.book.approach = now
 	}
 }
 
@@ -170,8 +170,6 @@ func (t *tally) released(now time.Time, w *world, e *dispatch.Event) {
 		t.approached(now, b)
 		if len(b.orders) > 0 {
 			b.approach = now
-		} else {
-			t.busy += now.Sub(b.busy)
 		}
 	}
 	t.done(now, b)
