@@ -18,7 +18,7 @@ const (
 )
 
 // acceptance is what share of its latest offers each driver of the market accepts, by the answers that this leader has
-// seen: a hint for the costs of a round, lost with the leader. It owns its map.
+// seen: a hint for the costs of a round, lost with the leader. It owns its map; the zero value is ready.
 type acceptance struct {
 	mu      sync.RWMutex
 	drivers map[dispatch.DriverID]answers // guarded by mu
@@ -26,8 +26,6 @@ type acceptance struct {
 
 // answers are counts that fade: each answer takes a part from those before.
 type answers struct{ yes, all float64 }
-
-func newAcceptance() *acceptance { return &acceptance{drivers: map[dispatch.DriverID]answers{}} }
 
 // told hears what became of an offer. What was withdrawn says nothing of its driver.
 func (a *acceptance) told(f *dispatch.Offer) {
@@ -42,6 +40,9 @@ func (a *acceptance) told(f *dispatch.Offer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	const stays = 1 - 1.0/answersKept
+	if a.drivers == nil {
+		a.drivers = map[dispatch.DriverID]answers{}
+	}
 	n := a.drivers[f.Driver]
 	a.drivers[f.Driver] = answers{yes: n.yes*stays + yes, all: n.all*stays + 1}
 }

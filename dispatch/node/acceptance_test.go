@@ -30,7 +30,7 @@ func TestAcceptance_expect(t *testing.T) {
 		{"the_latest_count_most", []dispatch.OfferState{no, no, no, yes, yes, yes}, 0.51, 0.6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := newAcceptance()
+			a := &acceptance{}
 			offers(a, "d1", c.states...)
 			found := []market.Candidate{{Driver: "d1"}, {Driver: "stranger"}}
 			a.expect(found)

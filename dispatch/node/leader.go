@@ -39,7 +39,7 @@ type leader struct {
 	record Recording
 	// watch is the sweep's.
 	watch      *watch
-	acceptance *acceptance
+	acceptance acceptance
 	// since is the market instant from which this node leads; set by start, before anyone reads it.
 	since time.Time
 }
@@ -51,7 +51,7 @@ func newLeader(s *seat, t *term) *leader {
 	l := &leader{
 		node: n, market: m, policy: &s.policy, zones: &s.zones, term: t,
 		index: x, fleet: newFleet(x), tally: newTally(), learner: newLearner(&n.cfg, &m), watch: newWatch(),
-		book: newBook(n.explain.count), acceptance: newAcceptance(),
+		book: newBook(n.explain.count),
 	}
 	l.finder = &finder{leader: l, budget: findBudget}
 	l.relay = bus.NewRelay(bus.RelayConfig{
