@@ -52,8 +52,8 @@ func (c *simulateCmd) input() (simulateInput, error) {
 	return in, nil
 }
 
-// chooseMarket is the market named, else the one in which most of the trips begin; where there is none, one is made up
-// around them.
+// chooseMarket is the market named, else the one in which most of the trips begin; when more begin in none, one that is
+// made up around those.
 func (c *simulateCmd) chooseMarket(trips []sim.Trip) (dispatch.Market, error) {
 	markets := dispatch.DefaultMarkets()
 	if c.Market != "" {
@@ -74,22 +74,21 @@ func (c *simulateCmd) chooseMarket(trips []sim.Trip) (dispatch.Market, error) {
 	for _, more := range c.policyFiles() {
 		markets = append(markets, more...)
 	}
-	best, most := -1, 0
-	for i := range markets {
-		n := 0
-		for j := range trips {
-			if markets[i].Area.Contains(trips[j].Pickup) {
-				n++
-			}
+	begun := make([]int, len(markets))
+	var elsewhere []sim.Trip
+	for i := range trips {
+		at := slices.IndexFunc(markets, func(m dispatch.Market) bool { return m.Area.Contains(trips[i].Pickup) })
+		if at < 0 {
+			elsewhere = append(elsewhere, trips[i])
+			continue
 		}
-		if n > most {
-			best, most = i, n
-		}
+		begun[at]++
 	}
-	if best < 0 {
-		return madeUpMarket(trips)
+	most := slices.Max(begun)
+	if len(elsewhere) > most {
+		return madeUpMarket(elsewhere)
 	}
-	return markets[best], nil
+	return markets[slices.Index(begun, most)], nil
 }
 
 // policyFiles are the markets files among the policies; those that cannot be read are told of where policies are.
@@ -106,7 +105,7 @@ func (c *simulateCmd) policyFiles() []dispatch.Markets {
 	return files
 }
 
-// madeUpMarket is a box around the pickups of a city that no market knows, its hours those of its longitude.
+// madeUpMarket is a box around the pickups of a city that is no market's, its hours those of its longitude.
 func madeUpMarket(trips []sim.Trip) (dispatch.Market, error) {
 	const margin = 0.1 // degrees: some kilometres
 	south, west, north, east := 90.0, 180.0, -90.0, -180.0

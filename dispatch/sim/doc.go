@@ -1,7 +1,18 @@
-// Package sim holds what a simulated day is made of: the trips and meals that riders ask for and the
-// sessions in which drivers are on shift, read from files of recorded days or made up from a seed, and the
-// demand of a real city, fitted from its trips.
+// Package sim runs the engine on a virtual clock, and holds what a simulated day is made of: the trips and meals that
+// riders ask for and the sessions in which drivers are on shift, read from files of recorded days or made up from a
+// seed, and the demand of a real city, fitted from its trips.
 //
-// It does not move anyone (sim/actor does) and opens no socket. Trips and sessions are plain values; the
-// package owns no state. It may import dispatch, match, market, geo and geo/eta.
+// Run steps a real market.Core and a real geo.Index through a Scenario under a Policy; drivers and riders are those of
+// sim/actor, which move by the Scenario's Travel:
+//
+//	queue (instant, slot) ──▶ core ─ Seek ─▶ finder (index, travel) ─ Candidates ─▶ core ─ events, notices ─▶ actors
+//	                      └─▶ driver, rider, network ─ commands ─▶ core
+//
+// A second of the virtual clock costs what happens in it: positions go to the index when a round looks, not ping by ping.
+// Nothing reads a clock, a map's order or unseeded randomness, so that the same scenario, policy and seed give the same
+// history, byte for byte. What was given to the core is given to a real market.Loop in the tests, with the same history.
+//
+// The package opens no socket and is not the server: it has no commits, and its search (finder.go) repeats dispatch/node's
+// without its time budget, explanations and learnt chances of a no. State belongs to one run and its goroutine; Scenarios
+// are shared and never written. It may import dispatch, match, market, sim/actor, geo and geo/eta.
 package sim

@@ -464,3 +464,40 @@ func TestLegal(t *testing.T) {
 		}
 	}
 }
+
+func TestDriver_with_room_for_two(t *testing.T) {
+	first, second := *order(3, dispatch.StateEnRouteToDropoff, "d", 1, false), *order(3, dispatch.StateEnRouteToPickup, "d", 0, false)
+	second.ID = "p"
+	done := first
+	done.Version, done.State = 5, dispatch.StateCompleted
+	travel := func(geo.LatLng, geo.LatLng, time.Time) time.Duration { return 50 * time.Second }
+	offer := actor.OfferMade{Offer: "f", ExpiresAt: start.Add(time.Hour)}
+	for capacity, says := range map[int]string{1: "decline f", 2: ""} {
+		d := actor.NewDriver(actor.DriverConfig{
+			ID: "d", Market: "lab", Capacity: capacity, Travel: travel, Ping: time.Hour, Think: 2 * time.Second, DropoffService: 9 * time.Second,
+			Shifts: []actor.Shift{{On: start, Off: start.Add(70 * time.Second)}},
+		})
+		steps := []step{
+			{0, actor.Tick{}, "online lab"},
+			{1, ok(actor.Online{Market: "lab"}, nil), "at 0 m"},
+			{10, actor.OrderTold{Order: first}, ""},
+			{20, offer, says},
+		}
+		if capacity == 2 {
+			steps = append(steps,
+				step{22, actor.Tick{}, "accept f"},
+				step{23, ok(actor.Accept{Offer: "f"}, &second), ""},
+				// The first order goes on: 50 s from its pickup at 10 s.
+				step{60, actor.Tick{}, "at 300 m, advance o arrived_at_dropoff"},
+				// The shift ends at 70 s: it goes off duty, to be asked no more, and does its orders.
+				step{70, ok(actor.Advance{Order: "o", To: dispatch.StateArrivedAtDropoff}, order(4, dispatch.StateArrivedAtDropoff, "d", 1, false)), "offline"},
+				step{71, ok(actor.Offline{}, nil), ""},
+				step{72, actor.OfferMade{Offer: "g", ExpiresAt: start.Add(time.Hour)}, "decline g"},
+				step{80, actor.Tick{}, "advance o completed"},
+				step{81, ok(actor.Advance{Order: "o", To: dispatch.StateCompleted}, &done), ""},
+				step{131, actor.Tick{}, "at 100 m, advance p arrived_at_pickup"},
+			)
+		}
+		play(t, d, steps)
+	}
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// simulate runs the command and gives what it printed.
+func simulate(t *testing.T, args ...string) (out, errs string, code int) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(t.Context(), append([]string{"simulate"}, args...), stdio{&o, &e})
+	return o.String(), e.String(), code
+}
+
+// lines decodes --json.
+func lines(t *testing.T, out string) []map[string]any {
+	t.Helper()
+	var all []map[string]any
+	for line := range strings.Lines(out) {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(line), &object); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		all = append(all, object)
+	}
+	return all
+}
+
+func TestSimulate_json_is_that_of_the_contract(t *testing.T) {
+	args := []string{
+		"--drivers", "40", "--load", "0.8", "--duration", "20m", "--policy", "nearest,nearest_freed,batch,batch_chain", "--seeds", "2", "--json",
+	}
+	out, errs, code := simulate(t, args...)
+	if code != exitDone {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	all := lines(t, out)
+	want := []string{
+		"cancelled_by_driver", "cancelled_by_rider", "deadhead_m", "deadhead_s", "digest", "gini", "lost", "offers_per_match", "pickup_wait_s",
+		"policy", "requested", "seed", "served", "served_share", "utilisation",
+	}
+	var names []string
+	for _, o := range all {
+		if keys := slices.Sorted(maps.Keys(o)); !slices.Equal(keys, want) {
+			t.Errorf("keys %v, want %v", keys, want)
+		}
+		if wait := o["pickup_wait_s"].(map[string]any); len(wait) != 3 || wait["mean"].(float64) <= 0 || wait["p95"].(float64) < wait["p50"].(float64) {
+			t.Errorf("wait %v", wait)
+		}
+		names = append(names, fmt.Sprint(o["policy"], o["seed"]))
+	}
+	if got := strings.Join(names, " "); got != "nearest1 nearest2 nearest_freed1 nearest_freed2 batch1 batch2 batch_chain1 batch_chain2" {
+		t.Errorf("lines of %s", got)
+	}
+	if again, _, _ := simulate(t, args...); again != out {
+		t.Errorf("the same seeds gave\n%s\nthen\n%s", out, again)
+	}
+}
+
+func TestSimulate_prints_one_table(t *testing.T) {
+	out, errs, code := simulate(t, "--drivers", "30", "--duration", "10m", "--policy", "nearest,batch")
+	if code != exitDone {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	for _, want := range []string{"served %", "deadhead s", "Gini", "round gap %", "nearest", "batch", "round optimum", "clairvoyant", "an estimate"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+func TestSimulate_files(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		data := []byte(text)
+		if strings.HasSuffix(name, ".gz") {
+			var b bytes.Buffer
+			z := gzip.NewWriter(&b)
+			_, _ = z.Write(data) // into memory
+			_ = z.Close()
+			data = b.Bytes()
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	// Chicago, which no market holds, one trip in San Francisco, rows in no order.
+	const head = "trip_id,cab,pickup_unix,pickup_lat,pickup_lon,dropoff_unix,dropoff_lat,dropoff_lon\n"
+	const rows = "c,y,1400001200,41.89,-87.62,1400001500,41.88,-87.63\n" +
+		"a,x,1400000000,41.88,-87.63,1400000600,41.90,-87.63\n" +
+		"far,x,1400000500,37.78,-122.41,1400000600,37.77,-122.41\n" +
+		"b,x,1400000900,41.90,-87.63,1400001300,41.89,-87.62\n"
+	sessions := write("sessions.csv.gz", "driver,on_unix,lat,lon,off_unix\ny,1400000000,41.88,-87.63,\nx,1399999000,41.88,-87.63,1400009000\n")
+	trips := write("trips.csv", head+rows)
+	out, errs, code := simulate(t, "--trips", trips, "--sessions", sessions, "--json")
+	if code != exitDone {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	if all := lines(t, out); len(all) != 1 || all[0]["requested"] != 3.0 || all[0]["served"] != 3.0 {
+		t.Errorf("got %s, want the three trips in Chicago served", out)
+	}
+	if !strings.Contains(errs, "market city: 2 drivers, 3 orders") || !strings.Contains(errs, "1 trips that begin elsewhere") {
+		t.Errorf("said %q", errs)
+	}
+	if zipped, _, _ := simulate(t, "--trips", write("trips.csv.gz", head+rows), "--sessions", sessions, "--json"); zipped != out {
+		t.Errorf("the same zipped:\n%s\nnot\n%s", zipped, out)
+	}
+	table, errs, code := simulate(t, "--trips", trips, "--sessions", sessions, "--from", "+0s", "--to", "+1h")
+	if code != exitDone || !strings.Contains(table, "human fleet") {
+		t.Errorf("exit %d: %s\n%s", code, errs, table)
+	}
+	markets := write("markets.json", `{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"id":"chi","name":"Chicago",
+		"timezone":"America/Chicago","policy":{"mode":"nearest","max_pickup_s":60}},"geometry":{"type":"Polygon","coordinates":
+		[[[-88,41],[-87,41],[-87,42],[-88,42],[-88,41]]]}}]}`)
+	out, errs, code = simulate(t, "--trips", trips, "--sessions", sessions, "--policy", markets+",batch", "--json")
+	if all := lines(t, out); code != exitDone || len(all) != 2 || all[0]["policy"] != markets || !strings.Contains(errs, "market chi") {
+		t.Errorf("exit %d: %s %s", code, errs, out)
+	}
+}
+
+func TestSimulate_meals(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	out, errs, code := simulate(t, "--json",
+		"--trips", file("orders.csv", "seed,order,placed_s,ready_s,rest_lat,rest_lon,cust_lat,cust_lon\n0,a,600,1200,0.01,0,0.02,0\n"),
+		"--sessions", file("couriers.csv", "seed,courier,on_s,off_s,lat,lon\n0,d,0,7200,0.01,0\n"),
+		"--instances", file("instances.csv", "seed,m_per_min,pickup_service_min,dropoff_service_min,target_click_to_door_min,"+
+			"max_click_to_door_min\n0,320,4,4,40,90\n"))
+	all := lines(t, out)
+	if code != exitDone || len(all) != 1 {
+		t.Fatalf("exit %d: %s%s", code, errs, out)
+	}
+	// Ready at 1,200 s, the courier waits there; 1,112 m are 4 min, and 4 min at the door.
+	if door := all[0]["click_to_door_s"].(map[string]any); door["mean"] != 1080.0 || all[0]["on_time_share"] != 1.0 || all[0]["busy_courier_hours"] != 0.2 {
+		t.Errorf("got %s", out)
+	}
+}
+
+func TestSimulate_flags(t *testing.T) {
+	for args, says := range map[string]string{
+		"--policy best":                         `there is no policy "best"`,
+		"--policy ,":                            "--policy names no policy",
+		"--drivers=-1":                          "must not be negative",
+		"--load 1 --rate 1":                     "--rate and --load exclude each other",
+		"--load NaN":                            "--load must be from 0",
+		"--window 1ns":                          "--window must be from 10ms",
+		"--seeds 0":                             "--seeds must be from 1",
+		"--trips x":                             "--trips and --sessions go together",
+		"--drivers 5 --trips x --sessions y":    "do not go with --trips",
+		"--market nowhere":                      `there is no market "nowhere"`,
+		"--decline 2":                           "--decline must be from 0 to 1",
+		"--lost-network 1":                      "--lost-network must be from 0 to below 1",
+		"--gps-noise-m=-3":                      "--gps-noise-m must be from 0",
+		"--circuity 0.5":                        "--circuity from 1",
+		"--travel fast":                         "--travel",
+		"--trips missing.csv --sessions nope.c": "missing.csv",
+	} {
+		if out, errs, code := simulate(t, strings.Fields(args)...); code != exitUsage || !strings.Contains(errs, says) || out != "" {
+			t.Errorf("simulate %s: exit %d, %q, %q, want %q", args, code, out, errs, says)
+		}
+	}
+}
