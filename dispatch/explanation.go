@@ -15,8 +15,10 @@ type Explanation struct {
 	Policy string
 	// Penalty is what leaving the order unmatched was held to cost.
 	Penalty time.Duration
+	// Optimal: the round is an optimum, which alone has duals and prices; else Dual and each Price are without meaning.
+	Optimal bool
 	// Dual is what the order's being there cost the round: its driver's cost and price. At most Penalty, which it is for
-	// an order without one; 0 in rounds that are no optimum.
+	// an order without one; 0 for one that has live offers or a driver, and competes for nobody.
 	Dual time.Duration
 	// Candidates are the drivers considered, cheapest first; then those removed, ascending by id.
 	Candidates []Considered
@@ -40,7 +42,7 @@ type Considered struct {
 	Cost  time.Duration
 	Terms []CostTerm
 	// Price is what this driver's being taken costs the others: by how much they would be cheaper together if the order
-	// that has it were not there. 0 for a driver whom nobody else wants, and in rounds that are no optimum.
+	// that has it were not there. 0 for a driver whom nobody else wants.
 	Price time.Duration
 	// FilteredBy names the filter that removed the driver, one of the Filter names; "" for a candidate.
 	FilteredBy string

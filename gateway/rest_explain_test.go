@@ -16,7 +16,7 @@ func (f *restPorts) Explained(_ context.Context, m dispatch.MarketID, id dispatc
 	}
 	return []dispatch.Explanation{
 		{Market: m, Order: id, Round: 1, At: restNoon, Mode: dispatch.ModeBatch, Unmatched: dispatch.UnmatchedNobodyNear},
-		{Market: m, Order: id, Round: 2, At: restNoon.Add(2 * time.Second), Mode: dispatch.ModeBatch, Chosen: []dispatch.DriverID{"d1"},
+		{Market: m, Order: id, Round: 2, At: restNoon.Add(2 * time.Second), Mode: dispatch.ModeBatch, Optimal: true, Chosen: []dispatch.DriverID{"d1"},
 			Candidates: []dispatch.Considered{{Driver: "d1", Cost: time.Minute, Offered: true, Terms: []dispatch.CostTerm{{Name: "pickup", Cost: time.Minute}}}}},
 	}, nil
 }

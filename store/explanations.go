@@ -35,6 +35,7 @@ type explanationRecord struct {
 	Mode       dispatch.Mode      `json:"mode,omitempty"`
 	Policy     string             `json:"policy,omitempty"`
 	PenaltyUs  int64              `json:"penalty_us,omitempty"`
+	Optimal    bool               `json:"optimal,omitempty"`
 	DualUs     int64              `json:"dual_us,omitempty"`
 	Candidates []consideredRecord `json:"candidates,omitempty"`
 	Chosen     []int              `json:"chosen,omitempty"`
@@ -60,7 +61,8 @@ type termRecord struct {
 // EncodeExplanation gives the two documents of an explanation.
 func EncodeExplanation(e *dispatch.Explanation) (drivers, doc []byte, err error) {
 	r := explanationRecord{
-		Mode: e.Mode, Policy: e.Policy, PenaltyUs: e.Penalty.Microseconds(), DualUs: e.Dual.Microseconds(), Unmatched: e.Unmatched,
+		Mode: e.Mode, Policy: e.Policy, PenaltyUs: e.Penalty.Microseconds(), Optimal: e.Optimal, DualUs: e.Dual.Microseconds(),
+		Unmatched: e.Unmatched,
 	}
 	ids, places := []dispatch.DriverID{}, map[dispatch.DriverID]int{}
 	place := func(d dispatch.DriverID) int {
@@ -102,7 +104,8 @@ func DecodeExplanation(drivers, doc []byte) (dispatch.Explanation, error) {
 		return dispatch.Explanation{}, fmt.Errorf("decode explanation: %w", err)
 	}
 	e := dispatch.Explanation{
-		Mode: r.Mode, Policy: r.Policy, Penalty: micros(r.PenaltyUs), Dual: micros(r.DualUs), Unmatched: r.Unmatched,
+		Mode: r.Mode, Policy: r.Policy, Penalty: micros(r.PenaltyUs), Optimal: r.Optimal, Dual: micros(r.DualUs),
+		Unmatched: r.Unmatched,
 	}
 	driver := func(i int) dispatch.DriverID {
 		if i < 0 || i >= len(ids) {

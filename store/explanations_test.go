@@ -12,7 +12,7 @@ import (
 // The documents are durable.
 func TestEncodeExplanation(t *testing.T) {
 	e := dispatch.Explanation{
-		Mode: dispatch.ModeWave, Policy: "v2", Penalty: 2 * time.Second, Dual: -time.Microsecond,
+		Mode: dispatch.ModeWave, Policy: "v2", Penalty: 2 * time.Second, Optimal: true, Dual: -time.Microsecond,
 		Candidates: []dispatch.Considered{
 			{Driver: "d1", Cost: time.Millisecond, Price: 3 * time.Millisecond, Offered: true, Terms: []dispatch.CostTerm{{Name: "pickup", Cost: time.Millisecond}}},
 			{Driver: "d2", FilteredBy: dispatch.FilterBusy},
@@ -24,7 +24,7 @@ func TestEncodeExplanation(t *testing.T) {
 		t.Fatal(err)
 	}
 	const wantDrivers = `["d1","d2","d3"]`
-	const wantDoc = `{"mode":"wave","policy":"v2","penalty_us":2000000,"dual_us":-1,"candidates":[{"driver":0,"cost_us":1000,` +
+	const wantDoc = `{"mode":"wave","policy":"v2","penalty_us":2000000,"optimal":true,"dual_us":-1,"candidates":[{"driver":0,"cost_us":1000,` +
 		`"terms":[{"name":"pickup","cost_us":1000}],"price_us":3000,"offered":true},{"driver":1,"filtered_by":"busy"}],"chosen":[0,2]}`
 	if string(drivers) != wantDrivers || string(doc) != wantDoc {
 		t.Errorf("encoded\n%s\n%s, want\n%s\n%s", drivers, doc, wantDrivers, wantDoc)

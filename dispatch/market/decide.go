@@ -79,10 +79,12 @@ func (d *decider) decide(r *rules, t *table) decision {
 	if out.greedy = t.hurry; out.greedy || nearest == len(t.orders) {
 		out.first = match.Greedy(&d.problem)
 	} else {
-		out.first = slices.Clone(d.solver.Solve(&d.problem, match.Options{}).Assignment)
-		if out.exact = nearest == 0; !out.exact {
+		optimum := d.solver.Solve(&d.problem, match.Options{}).Assignment
+		out.first = slices.Clone(optimum)
+		if nearest > 0 {
 			d.deal(r, t, &out)
 		}
+		out.exact = slices.Equal(out.first, optimum)
 	}
 	d.waves(r, t, &out)
 	return out

@@ -20,7 +20,7 @@ func (c *Core) explainRound(r *rules, t *table, d *decision, removed []Removed) 
 		e := &out[i]
 		*e = dispatch.Explanation{
 			Market: c.id, Order: o.ID, Round: c.round.n, At: c.now, Mode: terms.Mode, Policy: c.version,
-			Penalty: time.Duration(d.penalty[i])*time.Millisecond - r.scale.shift,
+			Penalty: time.Duration(d.penalty[i])*time.Millisecond - r.scale.shift, Optimal: prices != nil,
 		}
 		chosen := d.chosen(i)
 		for _, j := range chosen {

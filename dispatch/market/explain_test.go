@@ -29,7 +29,7 @@ func TestCore_Explain(t *testing.T) {
 		rec, cands := crowded()
 		want := []dispatch.Explanation{
 			{
-				Market: "sf", Order: "o1", Round: 1, At: t0, Mode: dispatch.ModeBatch, Policy: p.Version(), Penalty: penalty, Dual: 20 * s,
+				Market: "sf", Order: "o1", Round: 1, At: t0, Mode: dispatch.ModeBatch, Policy: p.Version(), Penalty: penalty, Optimal: true, Dual: 20 * s,
 				Candidates: []dispatch.Considered{
 					{Driver: "d1", Cost: 10 * s, Terms: pickup(10 * s), Price: 10 * s},
 					{Driver: "d2", Cost: 20 * s, Terms: pickup(20 * s), Offered: true},
@@ -37,7 +37,7 @@ func TestCore_Explain(t *testing.T) {
 				Chosen: []dispatch.DriverID{"d2"},
 			},
 			{ // without d1 it would cost 10 s more: o1 would have it
-				Market: "sf", Order: "o2", Round: 1, At: t0, Mode: dispatch.ModeBatch, Policy: p.Version(), Penalty: penalty, Dual: 40 * s,
+				Market: "sf", Order: "o2", Round: 1, At: t0, Mode: dispatch.ModeBatch, Policy: p.Version(), Penalty: penalty, Optimal: true, Dual: 40 * s,
 				Candidates: []dispatch.Considered{
 					{Driver: "d1", Cost: 30 * s, Terms: pickup(30 * s), Price: 10 * s, Offered: true},
 					{Driver: "d2", Cost: 300 * s, Terms: pickup(300 * s)},
@@ -96,6 +96,34 @@ func TestCore_Explain(t *testing.T) {
 		for _, e := range explained(rec, cands) {
 			if n := len(e.Candidates); e.Order == "o1" && n != 2 || e.Order == "o2" && n != 1 { // o1 was given its second
 				t.Errorf("%s lists %d drivers", e.Order, n)
+			}
+		}
+	})
+
+	t.Run("has_no_duals_where_orders_of_mode_nearest_leave_the_optimum", func(t *testing.T) {
+		for _, c := range []struct {
+			kinds   []dispatch.Kind
+			optimal bool
+		}{
+			{[]dispatch.Kind{dispatch.KindRide, dispatch.KindRide, dispatch.KindRide}, true},
+			{[]dispatch.Kind{dispatch.KindRide, dispatch.KindDelivery, dispatch.KindRide}, true}, // its nearest falls to o2
+			{[]dispatch.Kind{dispatch.KindDelivery, dispatch.KindDelivery, dispatch.KindRide}, false},
+			{[]dispatch.Kind{dispatch.KindDelivery, dispatch.KindDelivery, dispatch.KindDelivery}, false},
+		} {
+			rec, cands := crowded()
+			rec.Orders, rec.Duties = append(rec.Orders, rec.Orders[1]), append(rec.Duties, rec.Duties[1])
+			rec.Orders[2].ID, rec.Duties[2].Driver = "o3", "d3"
+			cands.Pairs = append(cands.Pairs, Candidate{Order: "o3", Driver: "d3", Pickup: s, Source: "test"})
+			for i, kind := range c.kinds {
+				rec.Orders[i].Kind = kind
+			}
+			core := NewCore("sf", policyOf(t, `{"services":{"delivery":{"mode":"nearest"}}}`), rec)
+			core.Explain()
+			core.Step(t0, Tick{})
+			for _, e := range core.Step(t0, cands).Explained {
+				if e.Optimal != c.optimal || !c.optimal && e.Dual != 0 {
+					t.Errorf("%v: %s: optimal %v, dual %s", c.kinds, e.Order, e.Optimal, e.Dual)
+				}
 			}
 		}
 	})

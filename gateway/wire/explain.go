@@ -24,9 +24,10 @@ type Round struct {
 	Round      int64        `json:"round"`
 	Mode       string       `json:"mode"`
 	Policy     *string      `json:"policy"`
-	// PenaltyS is what leaving the order unmatched was held to cost, DualS what its being there cost the round.
-	PenaltyS float64 `json:"penalty_s"`
-	DualS    float64 `json:"dual_s"`
+	// PenaltyS is what leaving the order unmatched was held to cost, DualS what its being there cost the round; nil in a
+	// round that is no optimum.
+	PenaltyS float64  `json:"penalty_s"`
+	DualS    *float64 `json:"dual_s"`
 }
 
 // Considered is one driver of a round: a candidate, or one whom a filter removed, whose costs are nil.
@@ -36,7 +37,7 @@ type Considered struct {
 	Terms      CostTerms `json:"terms"`
 	FilteredBy *string   `json:"filtered_by"`
 	Offered    bool      `json:"offered"`
-	// PriceS is what taking this driver costs the other orders.
+	// PriceS is what taking this driver costs the other orders; nil in a round that is no optimum, too.
 	PriceS *float64 `json:"price_s"`
 }
 
@@ -90,7 +91,11 @@ func roundFrom(e *dispatch.Explanation) Round {
 	r := Round{
 		At: TimeOf(e.At), Candidates: make([]Considered, len(e.Candidates)), ChosenAll: make([]ID, len(e.Chosen)),
 		Unmatched: textOrNil(e.Unmatched), Round: e.Round, Mode: string(e.Mode), Policy: textOrNil(e.Policy),
-		PenaltyS: seconds(e.Penalty), DualS: seconds(e.Dual),
+		PenaltyS: seconds(e.Penalty),
+	}
+	if e.Optimal {
+		dual := seconds(e.Dual)
+		r.DualS = &dual
 	}
 	for i, d := range e.Chosen {
 		r.ChosenAll[i] = ID(d)
@@ -102,8 +107,12 @@ func roundFrom(e *dispatch.Explanation) Round {
 		c := &e.Candidates[i]
 		r.Candidates[i] = Considered{DriverID: ID(c.Driver), FilteredBy: textOrNil(c.FilteredBy), Offered: c.Offered}
 		if c.FilteredBy == "" {
-			cost, price := seconds(c.Cost), seconds(c.Price)
-			r.Candidates[i].CostS, r.Candidates[i].PriceS, r.Candidates[i].Terms = &cost, &price, CostTerms(c.Terms)
+			cost := seconds(c.Cost)
+			r.Candidates[i].CostS, r.Candidates[i].Terms = &cost, CostTerms(c.Terms)
+		}
+		if c.FilteredBy == "" && e.Optimal {
+			price := seconds(c.Price)
+			r.Candidates[i].PriceS = &price
 		}
 	}
 	return r

@@ -26,7 +26,7 @@ func explanationTests() []account {
 func explanation(id dispatch.OrderID, round int64, at time.Time) dispatch.Explanation {
 	return dispatch.Explanation{
 		Market: sf, Order: id, Round: round, At: at, Mode: dispatch.ModeBatch, Policy: "v1",
-		Penalty: 1800 * time.Second, Dual: 1200*time.Second + time.Microsecond,
+		Penalty: 1800 * time.Second, Optimal: true, Dual: 1200*time.Second + time.Microsecond,
 		Candidates: []dispatch.Considered{
 			{Driver: "d1", Cost: 65 * time.Second, Price: time.Second, Offered: true, Terms: []dispatch.CostTerm{
 				{Name: "pickup", Cost: 70 * time.Second}, {Name: "idle", Cost: -5 * time.Second},
