@@ -57,7 +57,7 @@ func TestCore_Explain(t *testing.T) {
 		rec.Orders = append(rec.Orders, rec.Orders[1], rec.Orders[1])
 		rec.Orders[2].ID, rec.Orders[3].ID = "o3", "o4"
 		cands.Pairs = append(cands.Pairs, Candidate{Order: "o3", Driver: "d1", Pickup: 50 * s, Accept: 0.5})
-		cands.Removed = []Removed{{"o1", "d0", dispatch.FilterStale}, {"o9", "d0", dispatch.FilterStale}, {"o1", "d1", dispatch.FilterSuspect}}
+		cands.Removed = []Removed{{"o1", "d0", dispatch.FilterStale}, {"o9", "d0", dispatch.FilterStale}, {"o1", "d1", dispatch.FilterSuspect}, {"o4", "d0", dispatch.FilterTooFar}}
 		got := explained(rec, cands)
 		type told struct {
 			Unmatched  string
@@ -77,7 +77,7 @@ func TestCore_Explain(t *testing.T) {
 				{Driver: "d1", Cost: 57500 * time.Millisecond, Price: penalty - 57500*time.Millisecond,
 					Terms: []dispatch.CostTerm{{Name: "pickup", Cost: 50 * s}, {Name: "decline", Cost: 7500 * time.Millisecond}}},
 			}},
-			"o4": {dispatch.UnmatchedNobodyNear, penalty, nil},
+			"o4": {dispatch.UnmatchedNobodyNear, penalty, []dispatch.Considered{{Driver: "d0", FilteredBy: dispatch.FilterTooFar}}},
 		}
 		for _, e := range got {
 			if diff := cmp.Diff(want[e.Order], told{e.Unmatched, e.Dual, e.Candidates}); diff != "" {

@@ -28,7 +28,7 @@ type table struct {
 	rows  []int32
 	// removed are candidates whom the core took out; kept for explanations alone.
 	removed []Removed
-	// barred counts, for each order, candidates that were taken out, by the search or the core.
+	// barred counts, for each order, drivers within reach that were taken out, by the search or the core.
 	barred []int32
 	hurry  bool
 
@@ -109,7 +109,7 @@ func (t *table) fill(c *Core, in *Candidates) {
 			by = dispatch.FilterNoGain
 		}
 		if by != "" {
-			t.barred[row]++
+			t.bar(row, by)
 			if c.explain {
 				t.removed = append(t.removed, Removed{cand.Order, cand.Driver, by})
 			}
@@ -123,10 +123,17 @@ func (t *table) fill(c *Core, in *Candidates) {
 	}
 	for k := range in.Removed {
 		if i, ok := t.row[in.Removed[k].Order]; ok {
-			t.barred[i]++
+			t.bar(i, in.Removed[k].By)
 		}
 	}
 	t.sort()
+}
+
+// bar counts a driver that a filter took from an order. One out of reach is none of those near.
+func (t *table) bar(row int32, by string) {
+	if by != dispatch.FilterTooFar {
+		t.barred[row]++
+	}
 }
 
 // accompany notes how far the drivers are who are on the way to the orders.
