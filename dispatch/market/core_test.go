@@ -120,3 +120,29 @@ func TestMemory_Commit(t *testing.T) {
 		})
 	}
 }
+
+// A driver at the pickup is 0 s away, which is not the same as a time that is not known.
+func TestCore_a_driver_at_the_pickup_has_an_eta(t *testing.T) {
+	for _, mode := range []dispatch.Mode{dispatch.ModeBatch, dispatch.ModeDirect} {
+		p := dispatch.DefaultPolicy()
+		p.Mode = mode
+		rec, _ := crowded()
+		rec.Orders = rec.Orders[:1]
+		core := NewCore("sf", p, rec)
+		core.Step(t0, Tick{})
+		out := core.Step(t0, Candidates{
+			Round: 1, Pairs: []Candidate{{Order: "o1", Driver: "d1", Source: "test"}}, Trips: []Trip{{Order: "o1", Duration: time.Minute}},
+		})
+		if mode == dispatch.ModeBatch {
+			out = core.Step(t0, Do{Command: dispatch.Command{
+				Op: dispatch.OpAccept, By: dispatch.Actor{Role: dispatch.RoleDriver, Sub: "d1"}, Market: "sf", Offer: out.Offers[0].ID,
+			}})
+		}
+		if len(out.Events) != 1 {
+			t.Fatalf("%s: %d events", mode, len(out.Events))
+		}
+		if o := out.Events[0].Order; !o.PickupETA.Equal(t0) || !o.DropoffETA.Equal(t0.Add(time.Minute)) {
+			t.Errorf("%s: pickup %s, drop-off %s", mode, o.PickupETA, o.DropoffETA)
+		}
+	}
+}

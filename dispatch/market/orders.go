@@ -225,19 +225,21 @@ func (c *Core) assign(cmd *dispatch.Command, known *Known, o *dispatch.Order) di
 
 // force gives a searching order to a driver who is not asked.
 func (c *Core) force(o *dispatch.Order, d *driver, cand *Candidate, trip time.Duration) {
-	c.give(o, d, dispatch.Offer{Pickup: cand.Pickup, Trip: trip}, dispatch.Engine())
+	c.give(o, d, dispatch.Offer{Pickup: cand.Pickup, Trip: trip, Source: cand.Source}, dispatch.Engine())
 }
 
-// give makes d the driver of o. offer brings the estimates; its id is empty for an assignment by hand.
+// give makes d the driver of o. offer brings the estimates; its id is empty for an assignment without one. A pickup time
+// of 0 is that of a driver at the place where a source is named, and else not known.
 func (c *Core) give(o *dispatch.Order, d *driver, offer dispatch.Offer, by dispatch.Actor) {
 	id := d.duty.Driver
 	ch := change{to: dispatch.StateEnRouteToPickup, by: by, driver: id, offer: offer.ID}
 	c.transition(o, ch, func(o *dispatch.Order) {
 		o.Driver = id
-		if offer.Pickup > 0 {
-			o.PickupETA = c.now.Add(offer.Pickup)
+		if offer.Pickup <= 0 && offer.Source == "" {
+			return
 		}
-		if offer.Pickup > 0 && offer.Trip > 0 {
+		o.PickupETA = c.now.Add(offer.Pickup)
+		if offer.Trip > 0 {
 			o.DropoffETA = o.PickupETA.Add(offer.Trip)
 		}
 	})
