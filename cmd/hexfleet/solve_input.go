@@ -52,9 +52,9 @@ func parseInstance(r io.Reader) (*match.Problem, error) {
 	edges := make([]match.Edge, 0, min(h.orders*h.k, 64<<20))
 	last := row{}
 	for n := 3; lines.Scan(); n++ {
-		r, err := parseRow(lines.Bytes())
-		if err == nil {
-			err = h.check(last, r)
+		r, ok := parseRow(lines.Bytes())
+		if err = h.check(last, r); !ok {
+			err = h.complain(lines.Text())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
@@ -116,27 +116,50 @@ func parseHeader(line string) (header, error) {
 // row is a line order,driver,cost.
 type row struct{ order, driver, cost int64 }
 
-// parseRow reads three numbers of up to 18 digits, a tenth of the time that strconv takes for them: an instance has
-// millions.
-func parseRow(line []byte) (row, error) {
+// maxDigits is how long a number may be; more than any limit.
+const maxDigits = 18
+
+// parseRow reads three numbers of up to maxDigits digits, a tenth of the time that strconv takes for them: an instance has
+// millions. It tells whether there were.
+func parseRow(line []byte) (row, bool) {
 	var v [3]int64
 	at, digits := 0, 0
 	for _, c := range line {
 		switch {
-		case c >= '0' && c <= '9' && digits < 18:
+		case c >= '0' && c <= '9' && digits < maxDigits:
 			v[at] = v[at]*10 + int64(c-'0')
 			digits++
 		case c == ',' && digits > 0 && at < 2:
 			at, digits = at+1, 0
 		default:
-			return row{}, fmt.Errorf("%.40q is not three numbers", line)
+			return row{}, false
 		}
 	}
-	if at != 2 || digits == 0 {
-		return row{}, fmt.Errorf("%.40q is not three numbers", line)
-	}
-	return row{v[0], v[1], v[2]}, nil
+	return row{v[0], v[1], v[2]}, at == 2 && digits > 0
 }
+
+// complain says what is wrong with a line that parseRow does not take: where it is three whole numbers, the first that is
+// negative or too long.
+func (h *header) complain(line string) error {
+	words := strings.Split(line, ",")
+	for _, word := range words {
+		digits := strings.TrimPrefix(word, "-")
+		if len(words) != 3 || digits == "" || strings.Trim(digits, "0123456789") != "" {
+			return fmt.Errorf("%.40q is not three whole numbers", line)
+		}
+	}
+	name, word, most := "cost", words[2], math.MaxInt32
+	switch {
+	case outside(words[0]):
+		name, word, most = "order", words[0], h.orders-1
+	case outside(words[1]):
+		name, word, most = "driver", words[1], h.drivers-1
+	}
+	return fmt.Errorf("%s %.40s is not from 0 to %d", name, word, most)
+}
+
+// outside tells whether a whole number is beyond all limits.
+func outside(word string) bool { return word[0] == '-' || len(word) > maxDigits }
 
 // check judges a row after the one before it.
 func (h *header) check(last, r row) error {
@@ -146,7 +169,7 @@ func (h *header) check(last, r row) error {
 	case r.driver >= int64(h.drivers):
 		return fmt.Errorf("driver %d is not from 0 to %d", r.driver, h.drivers-1)
 	case r.cost > math.MaxInt32:
-		return fmt.Errorf("cost %d is above %d", r.cost, math.MaxInt32)
+		return fmt.Errorf("cost %d is not from 0 to %d", r.cost, math.MaxInt32)
 	case r.order < last.order:
 		return fmt.Errorf("order %d comes after order %d: orders must ascend", r.order, last.order)
 	case r.order == last.order && r.cost < last.cost:

@@ -63,10 +63,10 @@ func (p *Problem) Validate() error {
 				return fmt.Errorf("order %d: driver %d is not from 0 to %d", i, e.Driver, p.Drivers-1)
 			case e.Cost < 0:
 				return fmt.Errorf("order %d: driver %d costs %d, below 0", i, e.Driver, e.Cost)
-			case k > 0 && compareEdges(row[k-1], e) >= 0:
-				return fmt.Errorf("order %d: row does not ascend at driver %d", i, e.Driver)
 			case last[e.Driver] == i+1:
 				return fmt.Errorf("order %d: driver %d stands there twice", i, e.Driver)
+			case k > 0 && compareEdges(row[k-1], e) >= 0:
+				return fmt.Errorf("order %d: row does not ascend at driver %d", i, e.Driver)
 			}
 			last[e.Driver] = i + 1
 		}
