@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,7 +160,25 @@ func (f policyFile) done() error {
 	if len(f) == 0 {
 		return nil
 	}
-	return fmt.Errorf("/%s: unknown key", slices.Min(slices.Collect(maps.Keys(f))))
+	name := slices.Min(slices.Collect(maps.Keys(f)))
+	return fmt.Errorf("/%s: unknown key%s", name, belongs(name))
+}
+
+// belongs says where a key that is not known somewhere would be.
+func belongs(name string) string {
+	var p Policy
+	among := func(keys []policyKey, others ...string) bool {
+		return slices.Contains(others, name) || slices.ContainsFunc(keys, func(k policyKey) bool { return k.name == name })
+	}
+	switch {
+	case among(p.Cost.numbers(), "prefer_tags_s"):
+		return " here: it stands within cost"
+	case among(p.Terms.numbers(), "mode", "cost"):
+		return " here: it stands beside cost"
+	case among(p.numbers(), "contracted_tag", "services", "vehicle_classes", "shadow"):
+		return " here: it holds for the whole market"
+	}
+	return ""
 }
 
 func (f policyFile) numbers(keys []policyKey) error {
@@ -181,18 +198,16 @@ func (f policyFile) numbers(keys []policyKey) error {
 
 // number reads a number and checks its bounds.
 func (k *policyKey) number(v jsontext.Value) (float64, error) {
-	var n float64
-	if k.whole {
-		whole, err := strconv.ParseInt(string(v), 10, 64)
-		if err != nil {
-			return 0, errors.New("must be a whole number")
-		}
-		n = float64(whole)
-	} else if v.Kind() != '0' || json.Unmarshal(v, &n) != nil {
-		return 0, errors.New("must be a number")
+	n, err := strconv.ParseFloat(string(v), 64)
+	beyond := errors.Is(err, strconv.ErrRange)
+	if v.Kind() != '0' || err != nil && !beyond {
+		return 0, fmt.Errorf("must be a number from %s to %s", plainly(k.min), plainly(k.max))
 	}
-	if n < k.min || n > k.max || math.IsNaN(n) {
+	if beyond || n < k.min || n > k.max {
 		return 0, fmt.Errorf("%s is not from %s to %s", v, plainly(k.min), plainly(k.max))
+	}
+	if _, err := strconv.ParseInt(string(v), 10, 64); k.whole && err != nil {
+		return 0, fmt.Errorf("%s is not a whole number from %s to %s", v, plainly(k.min), plainly(k.max))
 	}
 	return n, nil
 }
