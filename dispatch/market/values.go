@@ -156,8 +156,9 @@ type RoundStats struct {
 	Offers, Forced int
 	// Greedy: decided in a hurry.
 	Greedy bool
-	// Cost is what was decided under the policy's cost terms, penalties of the unmatched included; Pickup the sum of
-	// the pickup times of the first driver chosen for each order.
+	// Cost is what was decided under the policy's cost terms, penalties of the unmatched included, and for each order the
+	// most that terms may take off, so that it is not below 0; Pickup the sum of the pickup times of the first driver
+	// chosen for each order.
 	Cost, Pickup time.Duration
 	// Unmatched counts the orders left without, by reason.
 	Unmatched Unmatched
