@@ -143,7 +143,9 @@ func (f *finder) order(s *market.Seek, o *market.Sought, k int, out *market.Cand
 		return
 	}
 	out.Pairs = append(out.Pairs, f.found...)
-	out.Trips = append(out.Trips, market.Trip{Order: o.Order, Duration: f.through(pickup, o.Stops[1:])})
+	out.Trips = append(out.Trips, market.Trip{
+		Order: o.Order, Duration: f.through(pickup, o.Stops[1:]), Gains: f.worth(o.Stops[len(o.Stops)-1].LatLng),
+	})
 }
 
 // reach is how far from an order's pickup a driver may be.
@@ -204,8 +206,19 @@ func (f *finder) add(o *market.Sought, d *driver, from geo.LatLng, wait time.Dur
 	t := &f.w.sc.Travel
 	pickup := wait + t.Drive(from, o.Stops[0].LatLng, f.w.now.Add(wait))
 	if pickup <= o.MaxPickup || d.id == o.Driver {
-		f.found = append(f.found, market.Candidate{Order: o.Order, Driver: d.id, Pickup: pickup, Source: t.Source, Wait: wait})
+		f.found = append(f.found, market.Candidate{
+			Order: o.Order, Driver: d.id, Pickup: pickup, Source: t.Source, Wait: wait,
+			Accept: d.book.answers.share(), Leaves: f.worth(from),
+		})
 	}
+}
+
+// worth is the value of a place.
+func (f *finder) worth(at geo.LatLng) time.Duration {
+	if zones := f.w.sc.Market.Zones; zones.Valued() {
+		return zones.Value(at)
+	}
+	return 0
 }
 
 // through is the time from a place through stops.

@@ -56,6 +56,7 @@ type driverBook struct {
 
 	onDuty, loaded time.Duration
 	trips          int
+	answers        answers
 }
 
 func newTally(sc *Scenario) *tally { return &tally{sc: sc, orders: make([]orderBook, len(sc.Trips))} }

@@ -216,6 +216,7 @@ func (w *world) notice(n *dispatch.Notice) {
 		return
 	}
 	var e actor.Event
+	d.book.answers.told(n.Offer.State)
 	switch n.Offer.State {
 	case dispatch.OfferLive:
 		w.tally.offers++
