@@ -35,7 +35,7 @@ func lab(t testing.TB, drivers int, perSecond float64) *sim.Scenario {
 
 // wild has everything go wrong.
 func wild(t testing.TB) *sim.Scenario {
-	sc := lab(t, 80, 0.12)
+	sc := lab(t, 50, 0.08)
 	sc.Conduct.Chances = actor.Chances{Decline: 0.1, Ignore: 0.05, GiveBack: 0.05, NoShow: 0.05}
 	sc.Conduct.Patience = 4 * time.Minute
 	sc.Conduct.Noise = 20
