@@ -46,6 +46,23 @@ func (c Cell) Center() LatLng {
 	return LatLng{Lat: p.Lat, Lng: p.Lng}
 }
 
+// Boundary is the outline of a cell that CellAt gave, counterclockwise: six corners, or five of a pentagon, and more where
+// an edge of the solid that H3 is drawn on runs through.
+func (c Cell) Boundary() []LatLng {
+	corners, err := h3.Cell(c).Boundary()
+	if err != nil {
+		panic(fmt.Sprintf("geo: boundary of cell %s: %v", c, err))
+	}
+	out := make([]LatLng, len(corners))
+	for i, p := range corners {
+		out[i] = LatLng{Lat: p.Lat, Lng: p.Lng}
+	}
+	return out
+}
+
+// Resolution is that of a cell that CellAt gave, 0 to 15.
+func (c Cell) Resolution() int { return h3.Cell(c).Resolution() }
+
 // String is H3's hexadecimal.
 func (c Cell) String() string { return h3.Cell(c).String() }
 

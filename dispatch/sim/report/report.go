@@ -1,9 +1,12 @@
-// Package report writes what simulations gave as one HTML page, to look at rather than read. It needs no network, has
-// its own plain values and knows nothing of the engine; it owns no state. It may import geo.
+// Package report writes what simulations gave as one HTML page, to look at rather than read: a table, charts and maps of
+// H3 cells, with what each measure means. The page is one file without scripts and loads nothing. The package has its own
+// plain values, knows nothing of the engine and owns no state. It may import geo.
 package report
 
 import (
-	"errors"
+	_ "embed" // the page's template
+	"fmt"
+	"html/template"
 	"io"
 	"math"
 	"time"
@@ -75,7 +78,7 @@ type Policy struct {
 	ServedShare, Utilisation, Gini, RoundGap Figure
 	// Seconds.
 	WaitMean, WaitP50, WaitP95, DeadheadSeconds, DecisionP50, DecisionP99 Figure
-	// Metres: to the pickup, and from a drop-off to the next pickup as a straight line.
+	// Metres, straight lines to a pickup from where its driver was free before, and of those the ones from a drop-off.
 	DeadheadMeters, NextMeters Figure
 	OffersPerMatch             Figure
 	// Of meal instances alone.
@@ -108,5 +111,77 @@ type Cell struct {
 	WaitMean float64
 }
 
-// Write writes the page.
-func Write(w io.Writer, r Report) error { return errors.New("the report is being built") }
+//go:embed page.html
+var pageHTML string
+
+// Write writes the page. Values that are no numbers count as not known.
+func Write(w io.Writer, r Report) error {
+	t, err := template.New("page").Parse(pageHTML)
+	if err != nil {
+		return fmt.Errorf("read the report's template: %w", err)
+	}
+	if err := t.Execute(w, newPage(&r)); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// page is what the template shows.
+type page struct {
+	*Report
+	Table    table
+	Sections []section
+	Runs     []run
+}
+
+// section is a group of charts with one legend and one definition.
+type section struct {
+	Title, Means string
+	Legend       []key
+	Charts       []chart
+}
+
+// key tells what a colour or a dash stands for.
+type key struct{ Class, Name string }
+
+// run is one simulation, by which it can be had again.
+type run struct {
+	Policy, Digest string
+	Seed           uint64
+}
+
+func newPage(r *Report) *page {
+	p := &page{Report: r, Table: newTable(r.Policies)}
+	for _, s := range []section{
+		waitsByHour(r.Policies), waitShares(r.Policies), ordersByHour(r.Policies), unservedMap(r.Policies), waitMap(r.Policies),
+		earnings(r.Policies), lorenz(r.Policies),
+	} {
+		if len(s.Charts) > 0 {
+			p.Sections = append(p.Sections, s)
+		}
+	}
+	for i := range r.Policies {
+		of := &r.Policies[i]
+		for n, seed := range of.Seeds {
+			made := run{Policy: of.Name, Seed: seed}
+			if n < len(of.Digests) {
+				made.Digest = of.Digests[n]
+			}
+			p.Runs = append(p.Runs, made)
+		}
+	}
+	return p
+}
+
+// legend has a line for each policy that a chart shows, in its colour.
+func legend(policies []Policy, shown func(*Policy) bool) []key {
+	var keys []key
+	for i := range policies {
+		if shown(&policies[i]) {
+			keys = append(keys, key{Class: lineClass(i), Name: policies[i].Name})
+		}
+	}
+	return keys
+}
+
+func known(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
