@@ -11,8 +11,8 @@ import (
 // The plot lies within the margins, which hold what the axes tell.
 const (
 	width, height                          = 380.0, 250.0
-	marginLeft, marginRight                = 46.0, 14.0
-	marginTop, marginBottom                = 26.0, 38.0
+	marginLeft, marginRight                = 46.0, 20.0
+	marginTop, marginBottom                = 34.0, 38.0
 	plotWidth, plotHeight                  = width - marginLeft - marginRight, height - marginTop - marginBottom
 	plotLeft, plotRight, plotTop, plotBase = marginLeft, width - marginRight, marginTop, height - marginBottom
 )

@@ -108,12 +108,12 @@ func mapped(p *Policy) []Cell {
 	return slices.DeleteFunc(slices.Clone(p.Cells), func(c Cell) bool { return c.Cell == 0 || atLeast0(c.Requested) == 0 })
 }
 
-// place gives where a place is drawn, and whether it is on the map.
+// place gives where a place is drawn, to a hundredth, and whether it is on the map.
 func (p *projection) place(at geo.LatLng) (x, y float64, on bool) {
 	x = width/2 + math.Remainder(at.Lng-p.lng, 360)*p.perLng
 	y = mapTop + (mapHeight-mapTop-mapBottom)/2 - (at.Lat-p.lat)*p.perLat
 	on = x >= mapSide && x <= width-mapSide && y >= mapTop && y <= mapHeight-mapBottom
-	return round(x), round(y), on
+	return math.Round(100*x) / 100, math.Round(100*y) / 100, on
 }
 
 // outline draws a cell.
@@ -141,13 +141,13 @@ func (p *projection) scale() *scaleBar {
 // shades are the steps of colour; a value is of step i from bounds[i-1] to below bounds[i].
 const shades = 6
 
-// bounds are round values that part those of the cells into steps of about as many each.
+// bounds are round values that part those of the cells into steps of about as many each, the lowest not empty.
 func bounds(values []float64) []float64 {
 	slices.Sort(values)
 	var all []float64
 	for i := 1; i < shades && len(values) > 0; i++ {
 		v := roundOff(values[(len(values)-1)*i/shades])
-		if len(all) == 0 && v > 0 || len(all) > 0 && v > all[len(all)-1] {
+		if v > values[0] && (len(all) == 0 || v > all[len(all)-1]) {
 			all = append(all, v)
 		}
 	}

@@ -23,22 +23,30 @@ func hoursSpan(policies []Policy) (from, to time.Time, ok bool) {
 
 func hasHours(p *Policy) bool { return len(p.Hours) > 0 }
 
-// waitsByHour draws the mean and the p95 of the waits, a line for each policy.
-func waitsByHour(policies []Policy) section {
+// waits draws them by hour, mean and p95, and all together, a line for each policy.
+func waits(policies []Policy) section {
 	s := section{
-		Title: "Wait by hour", Legend: legend(policies, hasHours),
-		Means: "From the order to the driver at the pickup, of orders that were placed in the hour and picked up. " +
-			"95 % of them waited no longer than the p95. Orders that were lost do not count: read it together with what was served.",
+		Title: "Waits", Legend: legend(policies, func(p *Policy) bool { return hasHours(p) || len(sorted(p.Waits)) > 0 }),
+		Means: "From the order to the driver at the pickup, of orders picked up; by hour of those placed in it. 95 % waited no longer than the p95. " +
+			"Orders that were lost do not count: read waits together with what was served. Of the curves of all waits the one further left " +
+			"and up is the better; the longest 1 % may be beyond the right edge.",
 	}
-	from, to, ok := hoursSpan(policies)
-	if !ok {
-		return s
+	if from, to, ok := hoursSpan(policies); ok {
+		s.Charts = waitsByHour(policies, from, to)
 	}
+	if c, ok := waitShares(policies); ok {
+		s.Charts = append(s.Charts, c)
+	}
+	return s
+}
+
+func waitsByHour(policies []Policy, from, to time.Time) []chart {
+	var charts []chart
 	for _, of := range []struct {
 		title string
 		value func(Hour) float64
 	}{
-		{"Mean wait", func(h Hour) float64 { return h.WaitMean }}, {"p95 of the wait", func(h Hour) float64 { return h.WaitP95 }},
+		{"Mean wait by hour", func(h Hour) float64 { return h.WaitMean }}, {"p95 of the wait by hour", func(h Hour) float64 { return h.WaitP95 }},
 	} {
 		most := 0.0
 		for i := range policies {
@@ -55,9 +63,9 @@ func waitsByHour(policies []Policy) section {
 				c.Lines = append(c.Lines, hourLine(&c, p, lineClass(i), from, unit, of.value))
 			}
 		}
-		s.Charts = append(s.Charts, c)
+		charts = append(charts, c)
 	}
-	return s
+	return charts
 }
 
 // hourLine goes through the middle of each hour; an hour in which nobody was picked up parts it.

@@ -21,54 +21,48 @@ func sorted(values []float64) []float64 {
 }
 
 // waitShares draws how many orders wait no longer than a span.
-func waitShares(policies []Policy) section {
+func waitShares(policies []Policy) (c chart, ok bool) {
 	all, most := make([][]float64, len(policies)), 0.0
 	for i := range policies {
 		if all[i] = sorted(policies[i].Waits); len(all[i]) > 0 {
-			most = max(most, all[i][(len(all[i])-1)*99/100])
+			most, ok = max(most, all[i][(len(all[i])-1)*99/100]), true
 		}
 	}
-	s := section{
-		Title: "How long orders wait", Legend: legend(policies, func(p *Policy) bool { return len(sorted(p.Waits)) > 0 }),
-		Means: "The share of the orders picked up whose wait, from the order to the driver at the pickup, is at most so long. " +
-			"The further left and up, the better; the longest 1 % may be beyond the right edge.",
-	}
-	if len(s.Legend) == 0 {
-		return s
-	}
 	unit := durationUnit(most)
-	c := chart{Title: "Waits", X: level(unit.unit, most*unit.scale), Y: upright("% of orders picked up", 100), Height: height}
+	c = chart{Title: "How many wait at most so long", X: level(unit.unit, most*unit.scale), Y: upright("% of orders picked up", 100), Height: height}
 	for i, waits := range all {
 		if len(waits) == 0 {
 			continue
 		}
 		var d pen
 		d.to(c.X.x(0), c.Y.y(0))
+		inside, _ := slices.BinarySearch(waits, c.X.high/unit.scale)
 		for n := range drawn + 1 {
-			at := (len(waits) - 1) * n / drawn
-			seconds := waits[at]
-			if seconds*unit.scale > c.X.high {
-				break
+			if at := (len(waits) - 1) * n / drawn; at < inside {
+				d.to(c.X.x(waits[at]*unit.scale), c.Y.y(100*float64(at+1)/float64(len(waits))))
 			}
-			d.to(c.X.x(seconds*unit.scale), c.Y.y(100*float64(at+1)/float64(len(waits))))
 		}
+		d.to(c.X.x(c.X.high), c.Y.y(100*float64(inside)/float64(len(waits))))
 		c.Lines = append(c.Lines, line{Class: lineClass(i), D: d.path(), Title: policies[i].Name})
 	}
-	s.Charts = []chart{c}
-	return s
+	return c, ok
 }
 
 // bins is about how many bars a histogram has.
 const bins = 20
 
-// earnings draws how many drivers earn how much, a histogram for each policy.
+// earnings draws how evenly drivers earn and how much, a histogram for each policy.
 func earnings(policies []Policy) section {
-	s := section{
-		Title: "Earnings of drivers",
-		Means: "How many drivers earn how much: minutes with a passenger for each hour on duty, over the drivers with at least an hour of it, " +
-			"as a share of them. The mark is the median.",
-		Legend: []key{{"served", "drivers"}, {"median", "median"}},
+	s := lorenz(policies)
+	if len(s.Charts) == 0 {
+		return s
 	}
+	s.Legend = append(s.Legend, key{"served", "drivers"}, key{"median", "median"})
+	histograms(policies, &s)
+	return s
+}
+
+func histograms(policies []Policy, s *section) {
 	all, most, tallest := make([][]float64, len(policies)), 0.0, 0.0
 	for i := range policies {
 		if all[i] = sorted(policies[i].Earnings); len(all[i]) > 0 {
@@ -106,15 +100,15 @@ func earnings(policies []Policy) section {
 		c.Lines = []line{{Class: "median", D: d.path(), Title: "median " + number(values[(len(values)-1)/2], 1) + " min/h"}}
 		s.Charts = append(s.Charts, c)
 	}
-	return s
 }
 
 // lorenz draws which share of all earnings the drivers who earn least have together.
 func lorenz(policies []Policy) section {
 	s := section{
-		Title: "How evenly earnings are spread",
-		Means: "Lorenz curve: the share of all earnings an hour that so many drivers have together, beginning with those who earn least. " +
-			"The straight line is where all earn alike. Gini: the area between the two, over that below the straight one; 0 is even, 1 is all for one.",
+		Title: "Earnings of drivers",
+		Means: "A driver's earnings are its minutes with a passenger for each hour on duty, told of drivers with at least an hour of it. " +
+			"Lorenz curve: the share of the sum of them that so many drivers have together, beginning with those who earn least; the straight " +
+			"line is where all earn alike. Gini: the area between the two, over that below the straight one; 0 is even, 1 is all for one.",
 	}
 	c := chart{Title: "Lorenz curve", X: level("% of drivers", 100), Y: upright("% of earnings", 100), Height: height}
 	var even pen

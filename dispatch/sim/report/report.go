@@ -153,8 +153,7 @@ type run struct {
 func newPage(r *Report) *page {
 	p := &page{Report: r, Table: newTable(r.Policies)}
 	for _, s := range []section{
-		waitsByHour(r.Policies), waitShares(r.Policies), ordersByHour(r.Policies), unservedMap(r.Policies), waitMap(r.Policies),
-		earnings(r.Policies), lorenz(r.Policies),
+		waits(r.Policies), ordersByHour(r.Policies), unservedMap(r.Policies), waitMap(r.Policies), earnings(r.Policies),
 	} {
 		if len(s.Charts) > 0 {
 			p.Sections = append(p.Sections, s)
