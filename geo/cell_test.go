@@ -43,3 +43,33 @@ func TestCellAt(t *testing.T) {
 		}
 	})
 }
+
+func TestCell_Boundary(t *testing.T) {
+	t.Run("goes_once_around_the_cell", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			// Away from the poles and the date line, where degrees are no plane.
+			p := LatLng{Lat: rapid.Float64Range(-70, 70).Draw(t, "lat"), Lng: rapid.Float64Range(-170, 170).Draw(t, "lng")}
+			resolution := rapid.IntRange(4, 12).Draw(t, "resolution")
+			c, _ := CellAt(p, resolution)
+			if c.Resolution() != resolution {
+				t.Errorf("cell %s has resolution %d, want %d", c, c.Resolution(), resolution)
+			}
+			corners, at := c.Boundary(), c.Center()
+			if len(corners) < 5 {
+				t.Fatalf("cell %s has %d corners", c, len(corners))
+			}
+			turned := 0.0
+			for i, a := range corners {
+				b := corners[(i+1)%len(corners)]
+				if d := Distance(a, at); d > CellReach(resolution)+0.1 {
+					t.Errorf("corner %d of %s is %v m from its centre, its reach is %v m", i, c, d, CellReach(resolution))
+				}
+				angle := math.Atan2(b.Lat-at.Lat, b.Lng-at.Lng) - math.Atan2(a.Lat-at.Lat, a.Lng-at.Lng)
+				turned += math.Remainder(angle, 2*math.Pi)
+			}
+			if math.Abs(turned-2*math.Pi) > 1e-6 {
+				t.Errorf("the boundary of %s turns by %v", c, turned)
+			}
+		})
+	})
+}
