@@ -98,6 +98,9 @@ func (d *ClairvoyantDay) Solve() (Clairvoyant, error) {
 		return Clairvoyant{}, fmt.Errorf("clairvoyant reference: all predecessors of %d orders are too many", len(d.Trips))
 	}
 	f := newForesight(d)
+	if err := f.problem.Validate(); err != nil {
+		return Clairvoyant{}, fmt.Errorf("clairvoyant reference: %w", err)
+	}
 	var solver match.Solver
 	result := solver.Solve(&f.problem, match.Options{})
 	c := f.result(result)

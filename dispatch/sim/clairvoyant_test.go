@@ -20,6 +20,8 @@ func byLine(from, to geo.LatLng, _ time.Time) time.Duration {
 	return time.Duration(float64(geo.Distance(from, to)) / lineSpeed * float64(time.Second))
 }
 
+func backwards(geo.LatLng, geo.LatLng, time.Time) time.Duration { return -time.Second }
+
 // madeUpDay has orders of two hours in a square of 5 km.
 func madeUpDay(r *rand.Rand, trips, sessions int) *sim.ClairvoyantDay {
 	start := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -168,6 +170,7 @@ func TestClairvoyantDay_Solve(t *testing.T) {
 			"k":         {Travel: byLine, Predecessors: -1},
 			"worth":     {Travel: byLine, Worth: -1},
 			"speed":     {Travel: byLine, TopMps: math.NaN()},
+			"backwards": {Travel: backwards, Trips: []sim.Trip{{}, {}}},
 			"too_many":  {Travel: byLine, Trips: make([]sim.Trip, 20000)},
 		} {
 			if got, err := d.Solve(); err == nil {
