@@ -333,3 +333,23 @@ func (l *traffic) judge(limits awayLimits, left, returned time.Time) {
 		l.t.Errorf("writes were back after %v", back)
 	}
 }
+
+// TestServe_WaitsForASlowDatabase starts a server beside a database that takes connections and does not answer yet.
+func TestServe_WaitsForASlowDatabase(t *testing.T) {
+	t.Parallel()
+	s := pgtest.Start(t, pgtest.Options{NoSync: true})
+	c := onPostgres(t, s)
+	s.Pause(t)
+	var up sync.WaitGroup
+	up.Go(func() {
+		p, err := tryServe(t, t.TempDir(), "--database-url", c.url)
+		if err != nil {
+			t.Errorf("serve: %v", err)
+			return
+		}
+		c.wantStanding(p, "leads")
+	})
+	time.Sleep(4 * time.Second) // longer than a server waits for its first answer
+	s.Resume(t)
+	up.Wait()
+}

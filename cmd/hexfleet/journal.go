@@ -34,10 +34,28 @@ type journal struct {
 	audit gateway.Audit
 }
 
+// openFor is how long (wall) the start tries a database that takes connections and does not answer in time: it may be
+// starting too.
+const openFor = 30 * time.Second
+
 // openJournal opens the store that the flags name, and its market clock.
-func openJournal(ctx context.Context, c *serveCmd, markets dispatch.Markets, log *slog.Logger) (_ *journal, err error) {
-	j := &journal{}
+func openJournal(ctx context.Context, c *serveCmd, markets dispatch.Markets, log *slog.Logger) (*journal, error) {
 	wall := dispatch.Wall{}
+	for began := wall.Now(); ; {
+		j, err := openStore(ctx, c, markets, wall, log)
+		if err == nil || !errors.Is(err, context.DeadlineExceeded) || wall.Now().Sub(began) > openFor || ctx.Err() != nil {
+			return j, err
+		}
+		log.Warn("the database is slow, trying again", "error", err)
+		if err := pause(ctx, wall, time.Second); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// openStore is one try of openJournal.
+func openStore(ctx context.Context, c *serveCmd, markets dispatch.Markets, wall dispatch.Clock, log *slog.Logger) (_ *journal, err error) {
+	j := &journal{}
 	if c.DatabaseURL == "" {
 		if j.Journal, err = sqlite.Open(ctx, sqlite.Config{Dir: c.DataDir, Wall: wall, Log: log}); err != nil {
 			return nil, err
