@@ -145,4 +145,16 @@ func TestCore_a_driver_at_the_pickup_has_an_eta(t *testing.T) {
 			t.Errorf("%s: pickup %s, drop-off %s", mode, o.PickupETA, o.DropoffETA)
 		}
 	}
+	for source, want := range map[string]time.Time{"test": t0, "": {}} {
+		rec, _ := crowded()
+		rec.Orders = rec.Orders[:1]
+		core := NewCore("sf", dispatch.DefaultPolicy(), rec)
+		out := core.Step(t0, Do{
+			Command: dispatch.Command{Op: dispatch.OpAssign, By: dispatch.Actor{Role: dispatch.RoleDispatcher, Sub: "staff"}, Order: "o1", Driver: "d1"},
+			Known:   Known{Source: source},
+		})
+		if out.Reply.Err != nil || !out.Reply.Order.PickupETA.Equal(want) {
+			t.Errorf("source %q: %+v", source, out.Reply)
+		}
+	}
 }

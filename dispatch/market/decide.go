@@ -237,12 +237,17 @@ func (t *table) pickup(first match.Assignment) (sum time.Duration) {
 
 // matched counts the orders that have somebody.
 func (d *decision) matched() (n int) {
-	for i, j := range d.first {
-		if j != match.Unmatched || d.more != nil && len(d.more[i]) > 0 {
+	for i := range d.first {
+		if d.has(i) {
 			n++
 		}
 	}
 	return n
+}
+
+// has tells whether an order has somebody.
+func (d *decision) has(i int) bool {
+	return d.first[i] != match.Unmatched || d.more != nil && len(d.more[i]) > 0
 }
 
 // compare tells what a shadow would have decided.

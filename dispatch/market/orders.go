@@ -219,7 +219,7 @@ func (c *Core) assign(cmd *dispatch.Command, known *Known, o *dispatch.Order) di
 	}
 	c.withdraw(o.ID, "assigned")
 	c.drop(d, "assigned")
-	c.give(o, d, dispatch.Offer{Pickup: known.Pickup, Trip: known.Trip}, cmd.By)
+	c.give(o, d, dispatch.Offer{Pickup: known.Pickup, Trip: known.Trip, Source: known.Source}, cmd.By)
 	return done(o)
 }
 

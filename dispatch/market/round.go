@@ -141,7 +141,14 @@ func (c *Core) sumUp(t *table, d *decision) *RoundStats {
 		Cost: time.Duration(d.cost(t, d.first)) * time.Millisecond, Pickup: t.pickup(d.first),
 	}
 	for i, j := range d.first {
-		if j != match.Unmatched || t.offered[i] {
+		if t.offered[i] {
+			s.Further++
+			if d.has(i) {
+				s.FurtherMatched++
+			}
+			continue
+		}
+		if j != match.Unmatched {
 			continue
 		}
 		switch unmatched(t, i) {

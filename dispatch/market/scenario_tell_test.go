@@ -112,6 +112,9 @@ func (s *scenario) tellSearch(out *Effects) {
 		if h := r.Shadow; h != nil {
 			more += fmt.Sprintf(" pickup=%v shadow: matched=%d pickup=%v differ=%d", r.Pickup, h.Matched, h.Pickup, h.Differ)
 		}
+		if r.Further > 0 {
+			more += fmt.Sprintf(" further=%d/%d", r.FurtherMatched, r.Further)
+		}
 		s.sayf("round orders=%d drivers=%d pairs=%d matched=%d%s", r.Orders, r.Drivers, r.Pairs, r.Matched, more)
 	}
 	for _, p := range out.Supply {

@@ -26,8 +26,10 @@ type Known struct {
 	Offer *dispatch.Offer
 	// Claim is the outcome of the driver's claim; set for every duty that a driver asks for.
 	Claim *dispatch.Claim
-	// Pickup and Trip are travel times for an assignment by hand; zero when not known.
+	// Pickup and Trip are travel times for an assignment by hand; zero when not known. Source says who estimated Pickup,
+	// "" when nobody did.
 	Pickup, Trip time.Duration
+	Source       string
 }
 
 // Candidates answers the Seek of the same Round.
@@ -151,6 +153,9 @@ type Effects struct {
 type RoundStats struct {
 	// Orders were to be served, by Drivers candidates in Pairs pairs; Matched of them found somebody.
 	Orders, Drivers, Pairs, Matched int
+	// Further are those of Orders that have live offers, or a driver on the way, and only ask for more, FurtherMatched
+	// those of them that found somebody.
+	Further, FurtherMatched int
 	// Offers were made, Forced orders assigned without asking: with the offers accepted later (Notices), the offers
 	// per match and the share of accepts.
 	Offers, Forced int

@@ -156,16 +156,16 @@ func (l *leader) trip(ctx context.Context, stops []dispatch.Stop) time.Duration 
 }
 
 // estimate gives the travel times of an assignment by hand; zero where they are not known, as of an order whose
-// places were erased.
-func (l *leader) estimate(ctx context.Context, d dispatch.DriverID, o *dispatch.Order) (pickup, trip time.Duration) {
+// places were erased, with the source of the first.
+func (l *leader) estimate(ctx context.Context, d dispatch.DriverID, o *dispatch.Order) (pickup, trip time.Duration, source string) {
 	if len(o.Stops) == 0 {
-		return 0, 0
+		return 0, 0, ""
 	}
 	if fix, ok := l.index.Get(string(d)); ok {
 		t, err := l.learner.Matrix(ctx, []geo.LatLng{fix.LatLng}, []geo.LatLng{o.Pickup()})
 		if err == nil {
-			pickup = t[0][0].Duration
+			pickup, source = t[0][0].Duration, t[0][0].Source
 		}
 	}
-	return pickup, l.trip(ctx, o.Stops)
+	return pickup, l.trip(ctx, o.Stops), source
 }

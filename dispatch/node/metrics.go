@@ -49,7 +49,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		transitions: counter("transitions_total", "Committed events by type.", "market", "type"),
 		offers:      counter("offers_total", "Offers by the state they entered.", "market", "state"),
 		rounds:      histogram("round_seconds", "Wall time of a round, from its seek to its decision.", seconds),
-		matched:     counter("round_orders_total", "Orders of rounds: sought, matched.", "market", "what"),
+		matched:     counter("round_orders_total", "Orders of rounds that have nobody yet: sought, matched.", "market", "what"),
 		commits:     histogram("commit_seconds", "Wall time of a commit.", seconds),
 		groups:      histogram("commit_transitions", "Transitions in a commit.", prometheus.ExponentialBuckets(1, 2, 9)),
 		failures:    counter("commit_failures_total", "Commits that failed or whose outcome was not told.", "market"),
@@ -135,8 +135,8 @@ func (m *metrics) probe(id dispatch.MarketID) market.Probe {
 	return market.Probe{
 		Round: func(s market.RoundStats, took time.Duration) {
 			m.rounds.WithLabelValues(label).Observe(took.Seconds())
-			m.matched.WithLabelValues(label, "sought").Add(float64(s.Orders))
-			m.matched.WithLabelValues(label, "matched").Add(float64(s.Matched))
+			m.matched.WithLabelValues(label, "sought").Add(float64(s.Orders - s.Further))
+			m.matched.WithLabelValues(label, "matched").Add(float64(s.Matched - s.FurtherMatched))
 			m.decisions.round(label, &s)
 		},
 		Commit: func(transitions int, took time.Duration, err error) {

@@ -128,7 +128,12 @@ func (n *Node) Start(ctx context.Context) error {
 		n.lease.forever()
 	}
 	for _, m := range n.cfg.Markets {
-		if err := n.seats[m.ID].try(ctx); err != nil && !errors.Is(err, dispatch.ErrHeld) {
+		err := n.seats[m.ID].try(ctx)
+		if n.cfg.Shared && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			n.cfg.Log.Warn("market not taken, trying on", "market", m.ID, "error", err)
+			continue // its seat does
+		}
+		if err != nil && !errors.Is(err, dispatch.ErrHeld) {
 			n.Stop(ctx)
 			return fmt.Errorf("start market %s: %w", m.ID, err)
 		}
@@ -307,7 +312,7 @@ func (n *Node) Do(ctx context.Context, c dispatch.Command) dispatch.Reply {
 		known.Claim = &claim
 	}
 	if c.Op == dispatch.OpAssign && known.Order != nil {
-		known.Pickup, known.Trip = l.estimate(ctx, c.Driver, known.Order)
+		known.Pickup, known.Trip, known.Source = l.estimate(ctx, c.Driver, known.Order)
 	}
 	return l.loop.Do(ctx, read, market.Do{Command: c, Known: known})
 }

@@ -49,14 +49,14 @@ func (r *search) filter(o *market.Sought, d dispatch.DriverID, n *geo.Neighbor) 
 		return dispatch.FilterSuspect
 	case m.duty.VehicleClass != o.VehicleClass:
 		return dispatch.FilterVehicleClass
+	case n.Distance > r.reach(o) || r.line.Estimate(n.LatLng, o.Stops[0].LatLng).Duration > o.MaxPickup:
+		return dispatch.FilterTooFar // whatever else it does: it would not come
 	case barred:
 		return dispatch.FilterBarred
 	case len(m.orders) > 0:
 		return dispatch.FilterBusy
 	case m.offer != "":
 		return dispatch.FilterOffered
-	case n.Distance > r.reach(o):
-		return dispatch.FilterTooFar
 	case !r.leader.fleet.supply.isFree(d): // by the core, though nothing else keeps it
 		return dispatch.FilterFlooded
 	}
