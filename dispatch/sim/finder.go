@@ -19,9 +19,9 @@ type finder struct {
 	byHandle []*driver
 	// free counts the drivers that are.
 	free int
-	// barren are the orders without a candidate, and how much of the news was looked at for each. news are the places
-	// at which free drivers were seen since quarter, one after the other: only they can change that. With the quarter
-	// of an hour all is looked at anew, as travel times may be others.
+	// barren are the orders without a free driver near, and how much of the news was looked at for each. news are the
+	// places at which free drivers were seen since quarter, one after the other: only they can change that, where travel
+	// times grow with the line. With the quarter of an hour all is looked at anew, as travel times may be others.
 	barren  map[dispatch.OrderID]int
 	news    []geo.LatLng
 	quarter time.Time
@@ -122,14 +122,16 @@ func present(s *market.Seek) bool {
 // order adds the candidates of one order and its trip time.
 func (f *finder) order(s *market.Seek, o *market.Sought, k int, out *market.Candidates) {
 	w, pickup := f.w, o.Stops[0].LatLng
-	if len(f.ending) == 0 && f.stillBarren(o) {
-		return
-	}
 	f.found = f.found[:0]
-	if f.free <= k {
-		f.all(o)
-	} else {
-		f.nearest(s, o, k)
+	if !f.stillBarren(o) {
+		if f.free <= k {
+			f.all(o)
+		} else {
+			f.nearest(s, o, k)
+		}
+		if len(f.found) == 0 && len(o.Barred) == 0 { // a bar may end at any time
+			f.barren[o.Order] = len(f.news)
+		}
 	}
 	f.chained(o, k)
 	if d := w.driverOf[o.Driver]; d != nil && !d.line.cut {
@@ -137,9 +139,6 @@ func (f *finder) order(s *market.Seek, o *market.Sought, k int, out *market.Cand
 		f.add(o, d, d.seen.at, 0)
 	}
 	if len(f.found) == 0 {
-		if len(o.Barred) == 0 { // a bar may end at any time
-			f.barren[o.Order] = len(f.news)
-		}
 		return
 	}
 	out.Pairs = append(out.Pairs, f.found...)
@@ -180,7 +179,7 @@ func (f *finder) all(o *market.Sought) {
 	}
 }
 
-// stillBarren tells whether an order had no candidate and still has none, as no free driver was seen within reach since.
+// stillBarren tells whether no free driver was near an order, and none was seen within reach since.
 func (f *finder) stillBarren(o *market.Sought) bool {
 	looked, barren := f.barren[o.Order]
 	if !barren || len(o.Barred) > 0 {
