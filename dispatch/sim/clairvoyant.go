@@ -21,8 +21,9 @@ import (
 // end only bars orders from its start. So the best choice is at least as good as the best schedule: tight for waits of a
 // minute or less, loose for long ones in overload.
 //
-// It is an assignment of orders to predecessors (package match). A day of 2e4 orders has 2e8 pairs, so it is solved on
-// some of the predecessors of each order, which makes it an estimate. The nearest of all day alone would be a poor choice: those that ended long ago
+// How many orders can be served, and with how few drivers, is found over all pairs (cover.go). The deadhead is an
+// assignment of orders to predecessors (package match); a day of 2e4 orders has 2e8 pairs, so it is solved on some of the
+// predecessors of each order, which makes it an estimate. The nearest of all day alone would be a poor choice: those that ended long ago
 // are the nearest of every later order too, and each serves one. Therefore as many are taken of each of several spans of
 // time before the order (spans), the nearest in each.
 type ClairvoyantDay struct {
@@ -49,13 +50,14 @@ type ClairvoyantDay struct {
 // May 2008 with 128 predecessors and a wait of 0, 20,477 orders at 287 m are worth 20 minutes each, and the 528 that can
 // be served besides take it to 514 m.
 type Clairvoyant struct {
-	// Bound tells that all predecessors were looked at; else all is an estimate, of less than could be served and with
-	// more deadhead.
-	Bound bool
-	// Of Orders no schedule serves more than Most, whatever it is worth.
+	// Of Orders no schedule serves more than Most, whatever it is worth: always a bound over all predecessors.
 	Orders, Most int
-	// Fleet: with fewer drivers not all orders can be served, even were drivers to begin wherever they are wanted.
+	// Fleet: with fewer drivers not all orders can be served, even were drivers to begin wherever they are wanted. It is
+	// a bound over all predecessors as well.
 	Fleet int
+	// Bound tells that all predecessors were looked at for what follows; else it is an estimate: of less orders than could
+	// be served, with more deadhead than they need.
+	Bound bool
 	// Served orders have a predecessor, AfterTrips of them a trip and the others the start of a session: Most, or fewer
 	// where more are not worth it.
 	Served, AfterTrips int
@@ -104,8 +106,9 @@ func (d *ClairvoyantDay) Solve() (Clairvoyant, error) {
 	var solver match.Solver
 	result := solver.Solve(&f.problem, match.Options{})
 	c := f.result(result)
-	c.Most = newCover(&f.problem, result.Assignment, 0).most()
-	c.Fleet = len(d.Trips) - newCover(&f.problem, result.Assignment, f.sessions).most()
+	cover := newCover(f)
+	c.Most = cover.most(result.Assignment, 0)
+	c.Fleet = len(d.Trips) - cover.most(result.Assignment, f.sessions)
 	return c, nil
 }
 
@@ -199,10 +202,11 @@ func (f *foresight) row(order int) []match.Edge {
 	h := f.hunt(order)
 	var row []match.Edge
 	if f.Predecessors == 0 {
-		h.look = func(i int32, _ float64) {
+		h.look = func(i int32, _ float64) bool {
 			if e, ok := f.edge(order, i); ok {
 				row = append(row, e)
 			}
+			return true
 		}
 		h.run()
 		match.SortRow(row)
@@ -225,13 +229,10 @@ func (f *foresight) row(order int) []match.Edge {
 // nearest finds the k nearest of a hunt that are ready until an instant.
 func (f *foresight) nearest(h hunt, order, k int, until int64) {
 	f.found = f.found[:0]
-	h.look = func(i int32, squared float64) {
-		if h.all[i].ready > until {
-			return
-		}
+	h.look = func(i int32, squared float64) bool {
 		e, ok := f.edge(order, i)
-		if !ok {
-			return
+		if !ok || h.all[i].ready > until {
+			return true
 		}
 		if f.found = append(f.found, candidate{e, squared}); len(f.found) > 3*k {
 			f.least(k)
@@ -240,6 +241,7 @@ func (f *foresight) nearest(h hunt, order, k int, until int64) {
 				h.within = f.found[k-1].squared
 			}
 		}
+		return true
 	}
 	h.run()
 	f.least(k)

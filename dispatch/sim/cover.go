@@ -2,87 +2,124 @@ package sim
 
 import "github.com/hexfleet/hexfleet/dispatch/match"
 
-// cover finds how many orders can have a driver each, no driver twice, whatever that costs: a maximum matching by passes
-// of augmenting paths (A. Pothen and C.-J. Fan, Computing the block triangular form of a sparse matrix, ACM TOMS 16,
-// 1990). A pass steps on each driver at most once. One that finds no path proves the matching greatest (C. Berge, Two
-// theorems in graph theory, 1957). Owned by who made it.
+// cover finds how many orders can have a predecessor each, no predecessor twice, over all pairs that are in time: a
+// maximum matching in phases, each of a layering and of paths along it (J. E. Hopcroft and R. M. Karp, An n^5/2 algorithm
+// for maximum matchings in bipartite graphs, SIAM J. Comput. 2, 1973). No list of the pairs is made: the thicket is asked
+// for a predecessor that was not yet stepped on, so that a phase asks about as often as there are orders and predecessors.
+// A phase without a path proves the matching greatest (C. Berge, Two theorems in graph theory, 1957). Owned by the
+// goroutine that uses it.
 type cover struct {
-	rows [][]match.Edge
-	// barred is how many of the first drivers do not count.
-	barred int32
-	// has is each order's driver, of each driver's order; match.Unmatched for none.
+	f *foresight
+	// has is each order's predecessor, of who has each predecessor; match.Unmatched for none.
 	has, of []int32
-	// from is the order from which a path came to a driver, in the pass that stepped tells.
-	from, stepped []int32
-	pass          int32
-	queue         []int32
+	// left are the predecessors without a layer; layers those of each that no path of this phase has stepped on.
+	left   *subset
+	layers []*subset
+	// now and next are the orders of a layer and of the one after.
+	now, next []int32
 }
 
-// newCover starts from an assignment.
-func newCover(p *match.Problem, start match.Assignment, barred int) *cover {
-	c := &cover{
-		rows: p.Rows, barred: int32(barred), has: make([]int32, len(p.Rows)), of: make([]int32, p.Drivers),
-		from: make([]int32, p.Drivers), stepped: make([]int32, p.Drivers),
-	}
+func newCover(f *foresight) *cover {
+	return &cover{f: f, left: newSubset(f.thicket), has: make([]int32, len(f.Trips)), of: make([]int32, len(f.thicket.all))}
+}
+
+// most starts from a choice, makes it the greatest and counts it. The first predecessors, which are barred, do not count.
+func (c *cover) most(chosen match.Assignment, barred int) int {
 	for i := range c.of {
 		c.of[i] = match.Unmatched
 	}
-	for order, i := range start {
-		c.has[order] = match.Unmatched
-		if i >= c.barred {
-			c.has[order], c.of[i] = i, int32(order)
-		}
-	}
-	return c
-}
-
-// most makes the matching greatest and counts it.
-func (c *cover) most() int {
-	for found := true; found; {
-		found = false
-		c.pass++
-		for order := range c.has {
-			if c.has[order] == match.Unmatched && c.augment(int32(order)) {
-				found = true
-			}
-		}
-	}
 	n := 0
-	for _, i := range c.has {
-		if i != match.Unmatched {
+	for order, i := range chosen {
+		c.has[order] = match.Unmatched
+		if int(i) >= barred {
+			c.has[order], c.of[i] = i, int32(order)
 			n++
 		}
 	}
-	return n
-}
-
-// augment looks for a path from an order to a free driver, breadth first, and carries it out.
-func (c *cover) augment(order int32) bool {
-	c.queue = append(c.queue[:0], order)
-	for at := 0; at < len(c.queue); at++ {
-		from := c.queue[at]
-		for _, e := range c.rows[from] {
-			i := e.Driver
-			if i < c.barred || c.stepped[i] == c.pass {
-				continue
+	for {
+		depth := c.layer(barred)
+		if depth == 0 {
+			return n
+		}
+		for order := range c.has {
+			if c.has[order] == match.Unmatched && c.path(int32(order), c.layers[:depth]) {
+				n++
 			}
-			c.stepped[i], c.from[i] = c.pass, from
-			if c.of[i] == match.Unmatched {
-				c.carryOut(i)
-				return true
-			}
-			c.queue = append(c.queue, c.of[i])
 		}
 	}
-	return false
 }
 
-// carryOut gives each order of the path that ends at a driver the next one on it.
-func (c *cover) carryOut(i int32) {
-	for i != match.Unmatched {
-		order := c.from[i]
-		before := c.has[order]
-		c.has[order], c.of[i] = i, order
-		i = before
+// layer puts predecessors into layers, by how many steps they are away from an order without one, up to the first that
+// has a free one, and gives their number; 0 when no free one can be reached.
+func (c *cover) layer(barred int) (depth int) {
+	c.left.empty()
+	for i := barred; i < len(c.of); i++ {
+		c.left.put(int32(i))
 	}
+	c.now = c.now[:0]
+	for order, i := range c.has {
+		if i == match.Unmatched {
+			c.now = append(c.now, int32(order))
+		}
+	}
+	for free := false; !free; depth++ {
+		if len(c.now) == 0 {
+			return 0
+		}
+		if depth == len(c.layers) {
+			c.layers = append(c.layers, newSubset(c.f.thicket))
+		}
+		in := c.layers[depth]
+		in.empty()
+		c.next = c.next[:0]
+		for _, order := range c.now {
+			c.step(order, c.left, func(i int32) bool {
+				c.left.take(i)
+				in.put(i)
+				if c.of[i] == match.Unmatched {
+					free = true
+				} else {
+					c.next = append(c.next, c.of[i])
+				}
+				return true
+			})
+		}
+		c.now, c.next = c.next, c.now
+	}
+	return depth
+}
+
+// path looks for a free predecessor down the layers, and gives each order on the way the one it stepped on.
+func (c *cover) path(order int32, layers []*subset) bool {
+	if len(layers) == 0 {
+		return false
+	}
+	for {
+		i := match.Unmatched
+		c.step(order, layers[0], func(found int32) bool {
+			i = found
+			return false
+		})
+		if i == match.Unmatched {
+			return false
+		}
+		layers[0].take(i)
+		if c.of[i] == match.Unmatched || c.path(c.of[i], layers[1:]) {
+			c.has[order], c.of[i] = i, order
+			return true
+		}
+	}
+}
+
+// step looks at an order's predecessors among some.
+func (c *cover) step(order int32, among *subset, look func(i int32) bool) {
+	h := c.f.hunt(int(order))
+	h.among = among
+	h.look = func(i int32, _ float64) bool {
+		if _, ok := c.f.edge(int(order), i); !ok {
+			return true
+		}
+		return look(i)
+	}
+	h.run()
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -32,9 +33,9 @@ func (s *spot) squared(o *spot) float64 {
 	return x*x + y*y + z*z
 }
 
-// thicket is a k-d tree (J. L. Bentley, Multidimensional binary search trees used for associative searching, 1975) over
-// predecessors, which also knows the earliest of each branch: for an early order most branches hold only who is free
-// too late. Immutable after newThicket.
+// thicket is a k-d tree (J. L. Bentley, Multidimensional binary search trees used for associative searching, 1975) of
+// predecessors by place and time: time counts as far as one drives in it, so that who is too far to come in time is left
+// out a branch at once. Immutable after newThicket.
 type thicket struct {
 	all      []predecessor
 	order    []int32
@@ -62,7 +63,7 @@ func newThicket(all []predecessor) *thicket {
 	return t
 }
 
-// grow makes branch b of order[from:to], halved along its longest side.
+// grow makes branch b of order[from:to].
 func (t *thicket) grow(b, from, to int32) {
 	made := branch{from: from, to: to, ready: math.MaxInt64, last: math.MinInt64}
 	for axis := range made.low {
@@ -76,21 +77,7 @@ func (t *thicket) grow(b, from, to int32) {
 		}
 	}
 	if to-from > leafSize {
-		axis := 0
-		for a := range made.low {
-			if made.high[a]-made.low[a] > made.high[axis]-made.low[axis] {
-				axis = a
-			}
-		}
-		slices.SortFunc(t.order[from:to], func(i, j int32) int {
-			if a, b := t.all[i].spot[axis], t.all[j].spot[axis]; a != b {
-				if a < b {
-					return -1
-				}
-				return 1
-			}
-			return int(i - j)
-		})
+		t.sort(t.order[from:to], &made)
 		made.left = int32(len(t.branches))
 		t.branches = append(t.branches, branch{}, branch{})
 		half := from + (to-from)/2
@@ -98,6 +85,24 @@ func (t *thicket) grow(b, from, to int32) {
 		t.grow(made.left+1, half, to)
 	}
 	t.branches[b] = made
+}
+
+// sort sorts a branch's predecessors along its longest side.
+func (t *thicket) sort(order []int32, b *branch) {
+	const timely = 10 / 1000. / float64(geo.EarthRadius) // 10 m/s, a usual speed
+	longest, axis := float64(b.last-b.ready)*timely, -1
+	for a := range b.low {
+		if side := b.high[a] - b.low[a]; side > longest {
+			longest, axis = side, a
+		}
+	}
+	slices.SortFunc(order, func(i, j int32) int {
+		p, q := &t.all[i], &t.all[j]
+		if axis < 0 {
+			return cmp.Or(cmp.Compare(p.ready, q.ready), cmp.Compare(i, j))
+		}
+		return cmp.Or(cmp.Compare(p.spot[axis], q.spot[axis]), cmp.Compare(i, j))
+	})
 }
 
 // outside is the squared distance of a spot from a branch's box.
@@ -121,38 +126,82 @@ type hunt struct {
 	perChord float64
 	// within is the squared distance beyond which nobody is looked at; look may shrink it.
 	within float64
-	// look sees a predecessor within reach.
-	look func(i int32, squared float64)
+	// among are those that count; nil for all.
+	among *subset
+	// look sees a predecessor within reach; false ends the hunt.
+	look func(i int32, squared float64) bool
 }
 
 // run looks at the predecessors that may count, the nearer branch first.
 func (h *hunt) run() { h.visit(0) }
 
-func (h *hunt) visit(i int32) {
+func (h *hunt) visit(i int32) bool {
 	b := &h.branches[i]
-	if outside := b.outside(&h.spot); b.last < h.earliest || outside > h.within || h.late(b.ready, outside) {
-		return
+	if b.last < h.earliest || h.among != nil && h.among.count[i] == 0 {
+		return true
+	}
+	if outside := b.outside(&h.spot); outside > h.within || h.late(b.ready, outside) {
+		return true
 	}
 	if b.left > 0 {
 		first, second := b.left, b.left+1
 		if h.branches[second].outside(&h.spot) < h.branches[first].outside(&h.spot) {
 			first, second = second, first
 		}
-		h.visit(first)
-		h.visit(second)
-		return
+		return h.visit(first) && h.visit(second)
 	}
 	for _, i := range h.order[b.from:b.to] {
 		p := &h.all[i]
-		if p.ready < h.earliest {
+		if p.ready < h.earliest || h.among != nil && !h.among.has[i] {
 			continue
 		}
-		if squared := p.spot.squared(&h.spot); squared <= h.within && !h.late(p.ready, squared) {
-			h.look(i, squared)
+		if squared := p.spot.squared(&h.spot); squared <= h.within && !h.late(p.ready, squared) && !h.look(i, squared) {
+			return false
 		}
 	}
+	return true
 }
 
 func (h *hunt) late(ready int64, squared float64) bool {
 	return float64(ready)+h.perChord*math.Sqrt(squared) > float64(h.latest)
+}
+
+// subset is some of a thicket's predecessors, counted by branch. Owned by who made it.
+type subset struct {
+	*thicket
+	has   []bool
+	count []int32 // of each branch
+	place []int32 // of each predecessor in the thicket's order
+}
+
+// newSubset makes an empty one.
+func newSubset(t *thicket) *subset {
+	s := &subset{thicket: t, has: make([]bool, len(t.all)), count: make([]int32, len(t.branches)), place: make([]int32, len(t.all))}
+	for at, i := range t.order {
+		s.place[i] = int32(at)
+	}
+	return s
+}
+
+// empty takes all out.
+func (s *subset) empty() {
+	clear(s.has)
+	clear(s.count)
+}
+
+func (s *subset) put(i int32)  { s.has[i] = true; s.add(i, 1) }
+func (s *subset) take(i int32) { s.has[i] = false; s.add(i, -1) }
+
+// add counts a predecessor in its branches.
+func (s *subset) add(i, n int32) {
+	for b := int32(0); ; {
+		s.count[b] += n
+		left := s.branches[b].left
+		if left == 0 {
+			return
+		}
+		if b = left; s.place[i] >= s.branches[left].to {
+			b++
+		}
+	}
 }
