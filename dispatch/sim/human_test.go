@@ -3,6 +3,7 @@ package sim_test
 import (
 	"math"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,23 +25,38 @@ func sfFriday(t *testing.T) (trips []sim.Trip, sessions []sim.Session, ok bool) 
 		t.Logf("no %s here: nothing is compared with the recorded day", sfTrips)
 		return nil, nil, false
 	}
-	all, err := sim.TripFile(sfTrips)
+	day, err := readFriday()
 	if err != nil {
 		t.Fatal(err)
 	}
-	shifts, err := sim.SessionFile(sfSessions)
+	return day.trips, day.sessions, true
+}
+
+type recordedDay struct {
+	trips    []sim.Trip
+	sessions []sim.Session
+}
+
+// readFriday reads the files once: it takes seconds with the race detector.
+var readFriday = sync.OnceValues(func() (day recordedDay, err error) {
+	trips, err := sim.TripFile(sfTrips)
 	if err != nil {
-		t.Fatal(err)
+		return day, err
+	}
+	sessions, err := sim.SessionFile(sfSessions)
+	if err != nil {
+		return day, err
 	}
 	from := time.Date(2008, 5, 30, 7, 0, 0, 0, time.UTC)
 	to := from.Add(24 * time.Hour)
-	for _, s := range shifts {
+	day.trips = sim.Within(trips, from, to)
+	for _, s := range sessions {
 		if s.Overlaps(from, to) {
-			sessions = append(sessions, s)
+			day.sessions = append(day.sessions, s)
 		}
 	}
-	return sim.Within(all, from, to), sessions, true
-}
+	return day, nil
+})
 
 // north is a place so many metres north of a corner of the city.
 func north(m float64) geo.LatLng {
