@@ -65,7 +65,7 @@ fit: ## Fit the demand of San Francisco anew from ../shared/data.
 
 .PHONY: lint
 lint: ## Run the linters of .golangci.yaml.
-	"$$(.ci/golangci-lint)" run
+	"$$(.ci/golangci-lint)" run --allow-parallel-runners
 
 .PHONY: race
 race: ## Run all tests but the end-to-end ones, with the race detector.
