@@ -124,8 +124,8 @@ func (c *simulateCmd) clairvoyant(scenarios []*sim.Scenario, slack time.Duration
 		if !best.Bound {
 			p.Kind = report.Estimate
 		}
-		served = append(served, float64(best.Served))
-		shares = append(shares, float64(best.Served)/float64(max(best.Orders, 1)))
+		served = append(served, float64(best.Most))
+		shares = append(shares, float64(best.Most)/float64(max(best.Orders, 1)))
 		deadhead = append(deadhead, best.MeanDeadhead.Seconds())
 		line = append(line, float64(best.MeanLine))
 	}
@@ -133,7 +133,8 @@ func (c *simulateCmd) clairvoyant(scenarios []*sim.Scenario, slack time.Duration
 	p.DeadheadSeconds, p.DeadheadMeters = report.Over(deadhead...), report.Over(line...)
 	kind := "a bound: no schedule serves more, or as many with less deadhead"
 	if p.Kind == report.Estimate {
-		kind = fmt.Sprintf("an estimate, over the %d nearest predecessors of each order", c.BoundK)
+		kind = fmt.Sprintf("no schedule serves more, which is a bound; the deadhead is an estimate, over %d predecessors of each order, "+
+			"of those orders that are worth %s of it each", c.BoundK, sim.OrderWorth)
 	}
 	p.Note = fmt.Sprintf("reference: knows every order beforehand, picks up within %s; %s", slack, kind)
 	return p, nil
