@@ -37,9 +37,8 @@ func (p *priced) sum() time.Duration {
 	return sum
 }
 
-// explained gives the terms that count, by name.
-func (p *priced) explained() []dispatch.CostTerm {
-	terms := make([]dispatch.CostTerm, 0, termCount)
+// explained appends the terms that count, by name.
+func (p *priced) explained(terms []dispatch.CostTerm) []dispatch.CostTerm {
 	for i, name := range [termCount]string{"pickup", "idle", "chain", "destination", "preference", "decline"} {
 		if p[i] != 0 || i == termPickup {
 			terms = append(terms, dispatch.CostTerm{Name: name, Cost: p[i]})

@@ -15,6 +15,7 @@ import (
 func (c *Core) explainRound(r *rules, t *table, d *decision, removed []Removed) {
 	prices := d.prices(t)
 	out := make([]dispatch.Explanation, len(t.orders))
+	apart := t.counted(removed, t.removed)
 	for i, o := range t.orders {
 		terms := r.of(o)
 		e := &out[i]
@@ -32,7 +33,7 @@ func (c *Core) explainRound(r *rules, t *table, d *decision, removed []Removed) 
 				e.Dual = e.Penalty
 			}
 		}
-		e.Candidates = c.considered(r, t, d, i, chosen, prices, e)
+		e.Candidates = c.considered(r, t, d, i, chosen, prices, e, apart[i])
 	}
 	c.removed(t, out, removed)
 	c.removed(t, out, t.removed)
@@ -62,22 +63,27 @@ func (d *decision) chosen(i int) []int32 {
 	return chosen
 }
 
-// considered tells of an order's candidates, cheapest first, and of its dual. Those chosen are always among them.
+// considered tells of an order's candidates, cheapest first, and of its dual, and leaves room for so many more. Those
+// chosen are always among them. All that is told of an order is in few pieces of memory: thousands of rounds are remembered.
 func (c *Core) considered(
-	r *rules, t *table, d *decision, i int, chosen []int32, prices []int64, e *dispatch.Explanation,
+	r *rules, t *table, d *decision, i int, chosen []int32, prices []int64, e *dispatch.Explanation, more int,
 ) []dispatch.Considered {
-	if len(d.rows[i]) == 0 {
+	n := min(len(d.rows[i]), c.policy.Candidates)
+	if n+more == 0 {
 		return nil
 	}
-	drivers := make([]dispatch.Considered, 0, min(len(d.rows[i]), c.policy.Candidates))
+	drivers := make([]dispatch.Considered, 0, n+more)
+	terms := make([]dispatch.CostTerm, 0, n)
 	for n, edge := range d.rows[i] {
 		asked := slices.Contains(chosen, edge.Driver)
 		if n >= c.policy.Candidates && !asked {
 			continue
 		}
 		cost := r.price(t, i, pair{edge.Driver, t.pair(i, edge.Driver)})
+		first := len(terms)
+		terms = cost.explained(terms)
 		w := dispatch.Considered{
-			Driver: t.drivers[edge.Driver].duty.Driver, Cost: cost.sum(), Terms: cost.explained(), Offered: asked,
+			Driver: t.drivers[edge.Driver].duty.Driver, Cost: cost.sum(), Terms: terms[first:len(terms):len(terms)], Offered: asked,
 		}
 		if prices != nil {
 			w.Price = time.Duration(prices[edge.Driver]) * time.Millisecond
@@ -143,6 +149,19 @@ func (d *decision) prices(t *table) []int64 {
 func (d *decision) paid(i int, j int32) int64 {
 	at := slices.IndexFunc(d.rows[i], func(e match.Edge) bool { return e.Driver == j })
 	return int64(d.rows[i][at].Cost)
+}
+
+// counted gives for each order how many were taken out.
+func (t *table) counted(lists ...[]Removed) []int {
+	n := make([]int, len(t.orders))
+	for _, removed := range lists {
+		for i := range removed {
+			if row, ok := t.row[removed[i].Order]; ok {
+				n[row]++
+			}
+		}
+	}
+	return n
 }
 
 // removed adds those who were taken out to the orders that they were taken from.
