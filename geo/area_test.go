@@ -171,6 +171,7 @@ func FuzzParseArea(f *testing.F) {
 	f.Add([]byte(polygon(box(0, 0, 4, 4), box(1, 1, 2, 2))))
 	f.Add([]byte(`{"type":"MultiPolygon","coordinates":[[` + box(0, 0, 1, 1) + `]]}`))
 	f.Add([]byte(`{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1]]]}`))
+	f.Add([]byte(polygon("[[0,0],[4,0],[0,1],[0,0]]", "[[1,1],[0,0,0],[0,1],[1,1]]")))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		a, err := ParseArea(raw)
 		if err != nil {
@@ -183,10 +184,9 @@ func FuzzParseArea(f *testing.F) {
 		if b, err := ParseArea(a.GeoJSON()); err != nil || len(b.polygons) != len(a.polygons) {
 			t.Errorf("its own GeoJSON is refused: %v", err)
 		}
-		for _, ring := range a.polygons[0][:1] {
-			if !a.Contains(LatLng{Lat: ring[0][1], Lng: ring[0][0]}) {
-				t.Errorf("%v is not in its own area", ring[0])
-			}
+		// The corner of a ring may be on a hole's edge, which is the hole's.
+		if first := a.polygons[0]; len(first) == 1 && !a.Contains(LatLng{Lat: first[0][0][1], Lng: first[0][0][0]}) {
+			t.Errorf("%v is not in its own area", first[0][0])
 		}
 		if len(raw) < 1000 {
 			a.Overlaps(&a)
