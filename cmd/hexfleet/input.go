@@ -14,14 +14,19 @@ import (
 
 // What load and simulate play: recorded days, and people who do not always do as they should.
 
-// recordedFlags say which recorded days are played.
-type recordedFlags struct {
+// recordedFiles hold recorded days.
+type recordedFiles struct {
 	Trips     string `group:"Recorded demand" help:"Trip file: recorded rides are the orders. With --instances the orders of meal instances." placeholder:"FILE"`
 	Sessions  string `group:"Recorded demand" help:"Session file: the drivers' shifts. Where free drivers cruise (load; simulate --cruise) it is to where trips of the file began and ended before --from (with fewer than 100 of those: to where any of it begins, which is foresight). With --instances the couriers, who stay where they are." placeholder:"FILE"`
 	Instances string `group:"Recorded demand" help:"Meal instances: the orders are deliveries, speed and service times are this file's." placeholder:"FILE"`
-	Instance  string `group:"Recorded demand" help:"Which of the instances: its seed (default: the only one)." placeholder:"I"`
-	From      string `group:"Recorded demand" help:"First instant played (default: the first trip's): RFC 3339 or, with --instances, the time from the beginning of the day, such as 10h30m; +D counts from the first trip." placeholder:"T"`
-	To        string `group:"Recorded demand" help:"Instant before which is played (default: after the last trip): as --from; +D counts from --from, so +3h plays three hours." placeholder:"T"`
+}
+
+// recordedFlags say which recorded days are played.
+type recordedFlags struct {
+	recordedFiles
+	Instance string `group:"Recorded demand" help:"Which of the instances: its seed (default: the only one)." placeholder:"I"`
+	From     string `group:"Recorded demand" help:"First instant played (default: the first trip's): RFC 3339 or, with --instances, the time from the beginning of the day, such as 10h30m; +D counts from the first trip." placeholder:"T"`
+	To       string `group:"Recorded demand" help:"Instant before which is played (default: after the last trip): as --from; +D counts from --from, so +3h plays three hours." placeholder:"T"`
 }
 
 // conductFlags say what goes wrong with people.
@@ -102,12 +107,9 @@ type recorded struct {
 // read reads the files.
 func (f *recordedFlags) read() (recorded, error) {
 	var in recorded
-	err := f.readFiles(&in)
+	err := f.readFiles(&in, f.Instance)
 	if err != nil {
 		return in, err
-	}
-	if len(in.all) == 0 {
-		return in, fmt.Errorf("--trips: %s holds no trip", f.Trips)
 	}
 	day := in.meals != nil
 	first, last := in.all[0].At, in.all[len(in.all)-1].At
@@ -127,10 +129,10 @@ func (f *recordedFlags) read() (recorded, error) {
 	return in, nil
 }
 
-// readFiles reads all trips and sessions, or the meals.
-func (f *recordedFlags) readFiles(in *recorded) (err error) {
+// readFiles reads all trips and sessions, or the meals of an instance.
+func (f *recordedFiles) readFiles(in *recorded, instance string) (err error) {
 	if f.Instances != "" {
-		meals, err := sim.MealFiles{Orders: f.Trips, Couriers: f.Sessions, Instances: f.Instances}.Read(f.Instance)
+		meals, err := sim.MealFiles{Orders: f.Trips, Couriers: f.Sessions, Instances: f.Instances}.Read(instance)
 		if errors.Is(err, sim.ErrNoInstance) {
 			return usageError{fmt.Errorf("--instance: %w", err)}
 		}
@@ -138,13 +140,20 @@ func (f *recordedFlags) readFiles(in *recorded) (err error) {
 			return fileError("--instances", err)
 		}
 		in.meals, in.sessions, in.all = &meals, meals.Couriers, meals.Orders
-		return nil
+		return f.some(in)
 	}
 	if in.all, err = sim.TripFile(f.Trips); err != nil {
 		return fileError("--trips", err)
 	}
 	if in.sessions, err = sim.SessionFile(f.Sessions); err != nil {
 		return fileError("--sessions", err)
+	}
+	return f.some(in)
+}
+
+func (f *recordedFiles) some(in *recorded) error {
+	if len(in.all) == 0 {
+		return fmt.Errorf("--trips: %s holds no trip", f.Trips)
 	}
 	return nil
 }

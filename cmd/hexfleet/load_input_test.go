@@ -118,14 +118,13 @@ func TestLoadInput_meals(t *testing.T) {
 		}
 		return path
 	}
-	c := loadCmd{recordedFlags: recordedFlags{
+	c := loadCmd{recordedFlags: recordedFlags{recordedFiles: recordedFiles{
 		Trips: file("orders.csv", "seed,order,placed_s,ready_s,rest_lat,rest_lon,cust_lat,cust_lon\n"+
 			"0,late,9000,9600,0.01,0,0.02,0\n0,a,600,1200,0.01,0,0.02,0\n0,b,1500,1500,0.01,0,0.02,0\n"),
 		Sessions: file("couriers.csv", "seed,courier,on_s,off_s,lat,lon\n0,d,0,7200,0.03,0\n"),
 		Instances: file("instances.csv", "seed,m_per_min,pickup_service_min,dropoff_service_min,target_click_to_door_min,"+
 			"max_click_to_door_min\n0,300,4,5,40,90\n"),
-		To: "+20m",
-	}, conductFlags: conductFlags{Patience: time.Hour}}
+	}, To: "+20m"}, conductFlags: conductFlags{Patience: time.Hour}}
 	in, err := c.input()
 	if err != nil {
 		t.Fatal(err)

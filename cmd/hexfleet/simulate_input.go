@@ -24,26 +24,33 @@ type simulateInput struct {
 
 // input reads the files, and chooses the market.
 func (c *simulateCmd) input() (simulateInput, error) {
-	var in simulateInput
-	var err error
+	var rec recorded
 	if c.given() {
-		if in.recorded, err = c.recordedFlags.read(); err != nil {
-			return in, err
+		var err error
+		if rec, err = c.recordedFlags.read(); err != nil {
+			return simulateInput{}, err
 		}
 	}
-	if in.market, err = c.chooseMarket(in.trips); err != nil {
+	return c.place(rec, splitNames(c.Policy))
+}
+
+// place chooses the market, and leaves out what is not in it. The policies may name markets files.
+func (c *sceneFlags) place(rec recorded, policies []string) (simulateInput, error) {
+	in := simulateInput{recorded: rec}
+	var err error
+	if in.market, err = c.chooseMarket(in.trips, policies); err != nil {
 		return in, err
 	}
 	if in.zone, err = time.LoadLocation(in.market.Timezone); err != nil {
 		return in, fmt.Errorf("market %s: %w", in.market.ID, err)
 	}
-	if !c.given() {
+	if !in.given() {
 		return in, nil
 	}
 	area := &in.market.Area
 	outside := func(t sim.Trip) bool { return !area.Contains(t.Pickup) }
 	all := len(in.trips)
-	in.trips = slices.DeleteFunc(in.trips, outside)
+	in.trips = slices.DeleteFunc(slices.Clone(in.trips), outside)
 	in.all = slices.DeleteFunc(slices.Clone(in.all), outside)
 	in.sessions = slices.DeleteFunc(slices.Clone(in.sessions), func(s sim.Session) bool { return !area.Contains(s.At) })
 	if in.left = all - len(in.trips); len(in.trips) == 0 {
@@ -52,15 +59,18 @@ func (c *simulateCmd) input() (simulateInput, error) {
 	return in, nil
 }
 
+// given tells whether there is a recorded day.
+func (in *recorded) given() bool { return len(in.all) > 0 }
+
 // chooseMarket is the market named, else the one in which most of the trips begin; when more begin in none, one that is
 // made up around those.
-func (c *simulateCmd) chooseMarket(trips []sim.Trip) (dispatch.Market, error) {
+func (c *sceneFlags) chooseMarket(trips []sim.Trip, policies []string) (dispatch.Market, error) {
 	markets := dispatch.DefaultMarkets()
 	if c.Market != "" {
 		if m, ok := markets.Get(dispatch.MarketID(c.Market)); ok {
 			return m, nil
 		}
-		for _, p := range c.policyFiles() {
+		for _, p := range policyFiles(policies) {
 			if m, ok := p.Get(dispatch.MarketID(c.Market)); ok {
 				return m, nil
 			}
@@ -71,7 +81,7 @@ func (c *simulateCmd) chooseMarket(trips []sim.Trip) (dispatch.Market, error) {
 		m, _ := markets.Get("lab") // an embedded one
 		return m, nil
 	}
-	for _, more := range c.policyFiles() {
+	for _, more := range policyFiles(policies) {
 		markets = append(markets, more...)
 	}
 	begun := make([]int, len(markets))
@@ -92,9 +102,9 @@ func (c *simulateCmd) chooseMarket(trips []sim.Trip) (dispatch.Market, error) {
 }
 
 // policyFiles are the markets files among the policies; those that cannot be read are told of where policies are.
-func (c *simulateCmd) policyFiles() []dispatch.Markets {
+func policyFiles(policies []string) []dispatch.Markets {
 	var files []dispatch.Markets
-	for _, name := range splitNames(c.Policy) {
+	for _, name := range policies {
 		if _, err := sim.NamedPolicy(name, 0); err == nil {
 			continue
 		}
@@ -144,7 +154,7 @@ const (
 )
 
 // scenario is what one seed plays.
-func (c *simulateCmd) scenario(in *simulateInput, seed uint64) (*sim.Scenario, error) {
+func (c *sceneFlags) scenario(in *simulateInput, seed uint64) (*sim.Scenario, error) {
 	sc := &sim.Scenario{
 		Market: in.market, Trips: in.trips, From: in.from, To: in.to, Meals: in.meals, Travel: c.travel(in),
 		Conduct: sim.Conduct{
@@ -156,31 +166,31 @@ func (c *simulateCmd) scenario(in *simulateInput, seed uint64) (*sim.Scenario, e
 		sc.Conduct.PickupService, sc.Conduct.DropoffService = in.meals.PickupService, in.meals.DropoffService
 	}
 	sessions := in.sessions
-	if !c.given() {
+	if !in.given() {
 		sessions = c.makeUp(sc, seed)
 	}
 	if sc.Workers = sim.Workers(sessions, sc.From, sc.To); len(sc.Workers) == 0 {
 		return nil, usagef("nobody is on shift between --from and --to")
 	}
-	if c.Cruise && in.meals == nil && c.given() {
+	if c.Cruise && in.meals == nil && in.given() {
 		sc.Haunts = haunts(in.all, in.from)
 	}
 	return sc, nil
 }
 
 // travel is how long drives take.
-func (c *simulateCmd) travel(in *simulateInput) sim.Travel {
+func (c *sceneFlags) travel(in *simulateInput) sim.Travel {
 	switch {
 	case in.meals != nil:
 		return in.meals.Travel()
-	case c.Travel == "learnt" || c.Travel == "" && c.given():
+	case c.Travel == "learnt" || c.Travel == "" && in.given():
 		return sim.LearntTravel(in.zone, in.all, in.from)
 	}
 	return sim.StraightTravel(c.SpeedMps, c.Circuity)
 }
 
 // makeUp fills in the trips of a city around the middle of the market, and gives its sessions.
-func (c *simulateCmd) makeUp(sc *sim.Scenario, seed uint64) []sim.Session {
+func (c *sceneFlags) makeUp(sc *sim.Scenario, seed uint64) []sim.Session {
 	drivers, length := c.Drivers, c.Duration
 	if drivers == 0 {
 		drivers = simulateDrivers
