@@ -32,6 +32,7 @@ type shared struct {
 	holder map[dispatch.MarketID]string  // guarded by mu
 	moved  map[dispatch.MarketID]string  // guarded by mu; who stored the cursor last
 	wrote  map[string][]dispatch.OrderID // guarded by mu; the orders that each node committed an event of
+	barred map[string]int                // guarded by mu; how often each node asked for a market that another held
 }
 
 // view is the store as one node has it open.
@@ -41,6 +42,8 @@ type view struct {
 
 	state sync.Mutex
 	gone  chan struct{} // guarded by state; not nil: calls hang until it is closed
+	// well: it has renewed its row since it was last cut, and has not given it up. Guarded by state.
+	well bool
 	// slow, when it is set, is told of each look for a key once that is done, and holds it until it is told to.
 	slow chan struct{}
 }
@@ -51,7 +54,7 @@ var errAway = errors.New("nobody answers")
 func (v *view) cut() {
 	v.state.Lock()
 	defer v.state.Unlock()
-	v.gone = make(chan struct{})
+	v.gone, v.well = make(chan struct{}), false
 }
 
 func (v *view) mend() {
@@ -79,6 +82,9 @@ func (v *view) reach(ctx context.Context) error {
 }
 
 func (v *view) Renew(ctx context.Context) error {
+	v.state.Lock()
+	v.well = v.gone == nil
+	v.state.Unlock()
 	if err := v.reach(ctx); err != nil {
 		return err
 	}
@@ -89,6 +95,9 @@ func (v *view) Renew(ctx context.Context) error {
 }
 
 func (v *view) Resign(ctx context.Context) error {
+	v.state.Lock()
+	v.well = false
+	v.state.Unlock()
 	if err := v.reach(ctx); err != nil {
 		return err
 	}
@@ -105,11 +114,22 @@ func (v *view) Lead(ctx context.Context, m dispatch.MarketID) (dispatch.Lease, e
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if h := v.holder[m]; h != "" && h != v.name && v.until[h].After(v.wall.Now()) {
+		v.barred[v.name]++
 		return dispatch.Lease{}, fmt.Errorf("test: %w", dispatch.ErrHeld)
 	}
 	v.holder[m] = v.name
 	v.until[v.name] = v.wall.Now().Add(dispatch.LeaseFor)
 	return v.Journal.Lead(ctx, m)
+}
+
+// renewed tells whether the row of a node that is well stands as it should: no renewal of it is due.
+func (v *view) renewed() bool {
+	v.state.Lock()
+	well := v.well
+	v.state.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return !well || v.until[v.name].Sub(v.wall.Now()) > dispatch.LeaseFor-dispatch.RenewEvery
 }
 
 func (v *view) Commit(ctx context.Context, b *dispatch.Batch) error {
@@ -158,6 +178,7 @@ type pair struct {
 	wall   *dispatch.Manual
 	shared *shared
 	a, b   *partner
+	all    []*partner // owned by the test's goroutine
 }
 
 // partner is one of the nodes.
@@ -178,7 +199,7 @@ func newPair(t *testing.T) *pair {
 	t.Cleanup(func() { _ = journal.Close() })
 	p := &pair{t: t, wall: wall, shared: &shared{
 		Journal: journal, wall: wall, until: map[string]time.Time{}, holder: map[dispatch.MarketID]string{},
-		moved: map[dispatch.MarketID]string{}, wrote: map[string][]dispatch.OrderID{},
+		moved: map[dispatch.MarketID]string{}, wrote: map[string][]dispatch.OrderID{}, barred: map[string]int{},
 	}}
 	p.a = p.start("a", dir+"/nats-a", nil)
 	p.b = p.start("b", dir+"/nats-b", nil)
@@ -212,10 +233,21 @@ func (p *pair) start(name, dir string, agree func(context.Context) error) *partn
 		one.view.mend()
 		one.Stop(context.Background())
 	})
+	p.all = append(p.all, one)
 	return one
 }
 
-// until moves the wall clock on until the answer is yes, and gives how far.
+// pass moves the wall clock on a little, and gives every node that is well the time to renew its row: a clock that
+// ran ahead of the nodes' goroutines would make of each one a node that was paused.
+func (p *pair) pass() {
+	p.t.Helper()
+	p.wall.Advance(50 * time.Millisecond)
+	for _, one := range p.all {
+		until(p.t, "node "+one.view.name+" renews its row", one.view.renewed)
+	}
+}
+
+// until has time pass until the answer is yes, and gives how much.
 func (p *pair) until(what string, yes func() bool) time.Duration {
 	p.t.Helper()
 	began := p.wall.Now()
@@ -223,7 +255,7 @@ func (p *pair) until(what string, yes func() bool) time.Duration {
 		if yes() {
 			return true
 		}
-		p.wall.Advance(50 * time.Millisecond)
+		p.pass()
 		return false
 	})
 	return p.wall.Now().Sub(began)
@@ -292,14 +324,14 @@ func TestNode_StandsBy(t *testing.T) {
 	if _, err := p.b.Board(t.Context(), "sf"); dispatch.CodeOf(err) != dispatch.CodeUnavailable {
 		t.Errorf("board: %v", err)
 	}
-	for range 10 {
-		p.wall.Advance(dispatch.RenewEvery)
-		p.until("the lease is renewed", func() bool {
-			p.shared.mu.Lock()
-			defer p.shared.mu.Unlock()
-			return p.shared.until["a"].Sub(p.wall.Now()) > dispatch.LeaseFor/2
-		})
-	}
+	until(t, "the second has asked for the market for some time", func() bool {
+		for range 20 {
+			p.pass()
+		}
+		p.shared.mu.Lock()
+		defer p.shared.mu.Unlock()
+		return p.wall.Now().Sub(begin) >= 3*dispatch.LeaseFor && p.shared.barred["b"] >= 10*len(dispatch.DefaultMarkets())
+	})
 	if !p.a.leads() || !p.b.standsBy() {
 		t.Error("the market changed hands while its leader was well")
 	}
