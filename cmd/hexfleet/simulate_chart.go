@@ -30,7 +30,7 @@ func (b *hourBook) take(o *sim.OrderFate) {
 	switch {
 	case o.Served():
 		b.served++
-		b.waits = append(b.waits, o.Arrived.Sub(o.Requested).Seconds())
+		b.waits = append(b.waits, o.Wait().Seconds())
 	case o.Lost:
 		b.lost++
 	case o.Cancelled:
@@ -65,7 +65,7 @@ func (b *cellBook) take(o *sim.OrderFate) {
 		return
 	}
 	b.served++
-	b.wait += o.Arrived.Sub(o.Requested).Seconds()
+	b.wait += o.Wait().Seconds()
 }
 
 func cellList(books map[geo.Cell]*cellBook, each float64) []report.Cell {

@@ -191,7 +191,7 @@ func chart(p *report.Policy, in *simulateInput, results []*sim.Result) {
 				cells[at].take(o)
 			}
 			if o.Served() {
-				p.Waits = append(p.Waits, o.Arrived.Sub(o.Requested).Seconds())
+				p.Waits = append(p.Waits, o.Wait().Seconds())
 			}
 		}
 		for _, d := range r.Drivers {

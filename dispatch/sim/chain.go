@@ -83,7 +83,7 @@ func (f *finder) chained(o *market.Sought, k int) {
 		if d.book.wait > limit {
 			break
 		}
-		if _, barred := slices.BinarySearch(o.Barred, d.id); barred {
+		if _, barred := slices.BinarySearch(o.Barred, d.id); barred || d.class != o.VehicleClass {
 			continue
 		}
 		at := d.book.ends.At

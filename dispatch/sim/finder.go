@@ -17,6 +17,8 @@ type finder struct {
 	index *geo.Index
 	// byHandle are the drivers by their handle's number.
 	byHandle []*driver
+	// classes number the vehicle classes from 1, for the index.
+	classes map[string]uint16
 	// free counts the drivers that are.
 	free int
 	// barren are the orders without a free driver near, and how much of the news was looked at for each. news are the
@@ -42,7 +44,7 @@ const indexResolution = 7
 const stateFree = 1
 
 func newFinder(w *world) *finder {
-	return &finder{w: w, index: geo.NewIndex(indexResolution), barren: map[dispatch.OrderID]int{}}
+	return &finder{w: w, index: geo.NewIndex(indexResolution), classes: map[string]uint16{}, barren: map[dispatch.OrderID]int{}}
 }
 
 // join takes a driver into the index.
@@ -77,8 +79,19 @@ func (f *finder) hint(changes []market.Supply) {
 			if t.States &^= stateFree; c.Free {
 				t.States |= stateFree
 			}
+			t.Class = f.class(c.VehicleClass)
 		})
 	}
+}
+
+// class is the number of a vehicle class.
+func (f *finder) class(name string) uint16 {
+	n, known := f.classes[name]
+	if !known {
+		n = uint16(len(f.classes) + 1) //nolint:gosec // a market has a handful
+		f.classes[name] = n
+	}
+	return n
 }
 
 // find answers a Seek.
@@ -160,7 +173,7 @@ func (f *finder) nearest(s *market.Seek, o *market.Sought, k int) {
 	}
 	f.near = f.index.NearestInto(f.near, geo.Query{
 		At: o.Stops[0].LatLng, K: k, Within: f.reach(o),
-		FreshSince: f.w.now.Add(-s.Freshness), Filter: geo.Filter{States: stateFree}, Barred: f.barred,
+		FreshSince: f.w.now.Add(-s.Freshness), Filter: geo.Filter{Class: f.class(o.VehicleClass), States: stateFree}, Barred: f.barred,
 	})
 	for i := range f.near {
 		f.add(o, f.byHandle[f.near[i].Handle.Index()], f.near[i].LatLng, 0)
@@ -170,7 +183,7 @@ func (f *finder) nearest(s *market.Seek, o *market.Sought, k int) {
 // all has every free driver found that is near enough.
 func (f *finder) all(o *market.Sought) {
 	for _, d := range f.few {
-		if !f.within(o, d.seen.at) {
+		if d.class != o.VehicleClass || !f.within(o, d.seen.at) {
 			continue
 		}
 		if _, barred := slices.BinarySearch(o.Barred, d.id); !barred {

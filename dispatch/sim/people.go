@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"time"
 
@@ -15,8 +16,9 @@ type driver struct {
 	id    dispatch.DriverID
 	slot  int
 	actor *actor.Driver
-	// version counts its duty events.
+	// version counts its duty events; class is the vehicle class of its last.
 	version int64
+	class   string
 	line    line
 	seen    seen
 	book    driverBook
@@ -28,6 +30,8 @@ type rider struct {
 	slot  int
 	actor *actor.Rider
 	book  *orderBook
+	// priority is what a dispatcher gives its order.
+	priority int
 }
 
 // people puts everybody in their place.
@@ -44,7 +48,7 @@ func (w *world) people() {
 	for i := range w.sc.Workers {
 		d := w.newDriver(i, ready)
 		w.drivers = append(w.drivers, d)
-		w.driverOf[d.id] = d
+		w.driverOf[d.id], w.tally.driverOf[d.id] = d, &d.book
 		w.queue.set(d.slot, later(d.actor.Wake(), w.now))
 		w.finder.join(d)
 	}
@@ -75,17 +79,25 @@ func (w *world) newRider(i int) *rider {
 	t := &w.sc.Trips[i]
 	id := dispatch.RiderID(PartyID("rider", t.ID, i))
 	return &rider{
-		id: id, book: &w.tally.orders[i],
+		id: id, book: &w.tally.orders[i], priority: t.Priority,
 		actor: actor.NewRider(actor.RiderConfig{
-			ID: id, Market: w.sc.Market.ID, At: t.At, Patience: w.sc.Conduct.Patience,
+			ID: id, Market: w.sc.Market.ID, At: t.At,
+			Patience: cmp.Or(t.Patience, w.sc.Conduct.Patience), Quit: t.Quit,
 			New: actor.NewOrder{
-				Kind: w.sc.kind(), VehicleClass: dispatch.DefaultVehicleClass, Rider: id, PickupAt: t.Ready,
-				Stops: []actor.Stop{
-					{Type: dispatch.StopPickup, LatLng: t.Pickup}, {Type: dispatch.StopDropoff, LatLng: t.Dropoff},
-				},
+				Kind: w.sc.kind(t), VehicleClass: cmp.Or(t.VehicleClass, dispatch.DefaultVehicleClass), Rider: id,
+				PickupAt: t.Ready, Stops: t.stops(),
 			},
 		}),
 	}
+}
+
+// stops are a trip's.
+func (t *Trip) stops() []dispatch.Stop {
+	stops := []dispatch.Stop{{Type: dispatch.StopPickup, LatLng: t.Pickup}}
+	for _, at := range t.Via {
+		stops = append(stops, dispatch.Stop{Type: dispatch.StopBetween, LatLng: at})
+	}
+	return append(stops, dispatch.Stop{Type: dispatch.StopDropoff, LatLng: t.Dropoff})
 }
 
 // drive has a driver hear something, and carries out what it then says. Without network it hears only the time.
@@ -127,7 +139,11 @@ func (w *world) asked(d *driver, c actor.Command) (market.Do, bool) {
 	switch c := c.(type) {
 	case actor.Online:
 		cmd.Op, cmd.Driver = dispatch.OpDuty, d.id
-		cmd.Duty = &dispatch.DutyRequest{Online: true, VehicleClass: dispatch.DefaultVehicleClass, Capacity: w.pol.Capacity}
+		with := d.actor.Shift().Vehicle
+		cmd.Duty = &dispatch.DutyRequest{
+			Online: true, VehicleClass: cmp.Or(with.Class, dispatch.DefaultVehicleClass),
+			Capacity: max(w.pol.Capacity, with.Capacity), Tags: with.Tags,
+		}
 		known.Claim = &dispatch.Claim{Version: d.version}
 	case actor.Offline:
 		cmd.Op, cmd.Driver, cmd.Duty = dispatch.OpDuty, d.id, &dispatch.DutyRequest{}
@@ -179,6 +195,7 @@ func (w *world) ride(r *rider, e actor.Event) {
 			cmd.Op, cmd.New = dispatch.OpCreate, &c.New
 			cmd.Order = dispatch.OrderID(dispatch.DeriveID(w.now, "sim", string(r.id)))
 			r.book.requested = w.now
+			w.tally.orderOf[cmd.Order] = r.book
 		case actor.Cancel:
 			cmd.Op, cmd.Order, cmd.Reason = dispatch.OpCancel, c.Order, c.Reason
 			known.Order = w.orders[c.Order]
@@ -186,6 +203,11 @@ func (w *world) ride(r *rider, e actor.Event) {
 		reply := w.step(market.Do{Command: cmd, Known: known})
 		if _, created := c.(actor.Create); created && reply.Err != nil {
 			w.over++ // refused: there is nothing to wait for
+		} else if created && r.priority != 0 {
+			w.step(market.Do{Command: dispatch.Command{
+				Op: dispatch.OpPriority, Market: w.sc.Market.ID, By: dispatch.Actor{Role: dispatch.RoleDispatcher, Sub: "sim"},
+				Order: cmd.Order, Priority: r.priority,
+			}})
 		}
 		w.mail = append(w.mail, letter{rider: r, event: answer(c, reply)})
 	}

@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // OrderWorth is how much deadhead the clairvoyant reference takes for one more order: about the longest way to a pickup
 // that the policies compared with it go, without which the last orders, far from all others, make its mean that of
@@ -12,10 +15,15 @@ const OrderWorth = 20 * time.Minute
 // they overlap.
 func (s *Scenario) Clairvoyant(wait time.Duration, k int) (Clairvoyant, error) {
 	day := ClairvoyantDay{
-		Trips: s.Trips, Travel: s.Travel.Drive, TopMps: s.Travel.TopMps, Wait: wait, Predecessors: k, Worth: OrderWorth,
+		Trips: s.wanted(), Travel: s.Travel.Drive, TopMps: s.Travel.TopMps, Wait: wait, Predecessors: k, Worth: OrderWorth,
 		Ride: func(t *Trip) time.Duration {
 			// The kitchen is not waited for: a relaxation more.
-			return s.Conduct.PickupService + s.Travel.Drive(t.Pickup, t.Dropoff, t.At) + s.Conduct.DropoffService
+			took, from := s.Conduct.PickupService, t.Pickup
+			for _, at := range t.Via {
+				took += s.Travel.Drive(from, at, t.At) + s.Conduct.DropoffService
+				from = at
+			}
+			return took + s.Travel.Drive(from, t.Dropoff, t.At) + s.Conduct.DropoffService
 		},
 	}
 	for _, w := range s.Workers {
@@ -24,4 +32,17 @@ func (s *Scenario) Clairvoyant(wait time.Duration, k int) (Clairvoyant, error) {
 		}
 	}
 	return day.Solve()
+}
+
+// wanted are the trips at the instants at which they are wanted: a scheduled ride not when it was ordered.
+func (s *Scenario) wanted() []Trip {
+	if s.Meals != nil || !slices.ContainsFunc(s.Trips, func(t Trip) bool { return !t.Ready.IsZero() }) {
+		return s.Trips
+	}
+	trips := slices.Clone(s.Trips)
+	for i := range trips {
+		trips[i].At = later(trips[i].At, trips[i].Ready)
+	}
+	slices.SortStableFunc(trips, func(a, b Trip) int { return a.At.Compare(b.At) })
+	return trips
 }

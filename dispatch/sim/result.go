@@ -16,7 +16,8 @@ type Result struct {
 	// driver was found in time. ByRider and ByDriver were cancelled, by which of the two; a rider who loses patience
 	// before the search ends is one of the former. Open were not over when the run was broken off, or refused.
 	Requested, Served, Lost, ByRider, ByDriver, Open int
-	// Wait is from the request to the driver's arrival at the pickup, of served orders.
+	// Wait is from the request, or from when a scheduled ride was wanted, to the driver's arrival at the pickup, of served
+	// orders; a driver that is early is not waited for.
 	Wait Spread
 	// DeadheadTime is the time driven to pickups, those given up on the way included, for each served order.
 	DeadheadTime time.Duration
@@ -31,7 +32,8 @@ type Result struct {
 	Gini float64
 	// OffersPerMatch counts the offers made for each one accepted.
 	OffersPerMatch float64
-	// Decision is from the request to the first offer, of the orders that were offered.
+	// Decision is from the request, or from when the search for a scheduled order begins, to the first offer, of the orders
+	// that were offered.
 	Decision Spread
 	// Gap is how much more the rounds' decisions cost than the rounds' optima, as a share of those; see roundGap.
 	Gap float64
@@ -52,7 +54,8 @@ type Spread struct{ Mean, P50, P95, P99 time.Duration }
 // OrderFate is what became of one order.
 type OrderFate struct {
 	Pickup, Dropoff geo.LatLng
-	Requested       time.Time
+	// Wanted is when a scheduled ride was wanted, and else Requested.
+	Requested, Wanted time.Time
 	// Arrived, PickedUp and DroppedOff are zero for what did not happen.
 	Arrived, PickedUp, DroppedOff time.Time
 	// Lost tells that no driver was found, Cancelled that someone cancelled.
@@ -61,6 +64,9 @@ type OrderFate struct {
 
 // Served tells whether the order was picked up.
 func (o *OrderFate) Served() bool { return !o.PickedUp.IsZero() }
+
+// Wait is how long the rider of a served order waited for the driver's arrival.
+func (o *OrderFate) Wait() time.Duration { return max(0, o.Arrived.Sub(o.Wanted)) }
 
 // DriverDay is what a driver did. OnDuty and Loaded are between From and To.
 type DriverDay struct {
@@ -89,12 +95,12 @@ func (w *world) result() *Result {
 		r.Requested++
 		r.count(b)
 		if !b.offered.IsZero() {
-			decisions = append(decisions, b.offered.Sub(b.requested))
+			decisions = append(decisions, b.offered.Sub(later(b.requested, b.sought)))
 		}
 		if b.pickedUp.IsZero() {
 			continue
 		}
-		waits = append(waits, b.arrived.Sub(b.requested))
+		waits = append(waits, max(0, b.arrived.Sub(w.wanted(i))))
 		line += b.line
 		if b.follows {
 			next += b.line
@@ -121,6 +127,15 @@ func (w *world) result() *Result {
 		r.Meals = w.meals()
 	}
 	return r
+}
+
+// wanted is when an order was wanted.
+func (w *world) wanted(i int) time.Time {
+	at := w.tally.orders[i].requested
+	if w.sc.Meals == nil {
+		return later(at, w.sc.Trips[i].Ready)
+	}
+	return at
 }
 
 // count puts an order where it belongs.
@@ -164,7 +179,7 @@ func (w *world) fates(r *Result) {
 	for i := range w.tally.orders {
 		b, t := &w.tally.orders[i], &w.sc.Trips[i]
 		r.Orders = append(r.Orders, OrderFate{
-			Pickup: t.Pickup, Dropoff: t.Dropoff, Requested: b.requested, Arrived: b.arrived, PickedUp: b.pickedUp,
+			Pickup: t.Pickup, Dropoff: t.Dropoff, Requested: b.requested, Wanted: w.wanted(i), Arrived: b.arrived, PickedUp: b.pickedUp,
 			DroppedOff: b.droppedOff, Lost: b.end == dispatch.StateNoDriver, Cancelled: b.end == dispatch.StateCancelled,
 		})
 	}

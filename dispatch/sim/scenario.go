@@ -21,6 +21,8 @@ type Scenario struct {
 	Trips []Trip
 	// From and To bound the time in which orders are placed, From <= At < To. It is played on until the last is over.
 	From, To time.Time
+	// Cut breaks the run off at To, as the log of a server ends: what is not over then stays open.
+	Cut bool
 	// Haunts are the places to which free drivers cruise; none: they stay where they are.
 	Haunts  []geo.LatLng
 	Travel  Travel
@@ -83,8 +85,11 @@ func (s *Scenario) Validate() error {
 
 func chance(p float64) bool { return p >= 0 && p <= 1 }
 
-// kind is what the orders carry.
-func (s *Scenario) kind() dispatch.Kind {
+// kind is what an order carries.
+func (s *Scenario) kind(t *Trip) dispatch.Kind {
+	if t.Kind != "" {
+		return t.Kind
+	}
 	if s.Meals != nil {
 		return dispatch.KindDelivery
 	}

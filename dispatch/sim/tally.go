@@ -14,6 +14,9 @@ import (
 type tally struct {
 	sc     *Scenario
 	orders []orderBook
+	// orderOf are the books of the orders placed, driverOf those of the drivers.
+	orderOf  map[dispatch.OrderID]*orderBook
+	driverOf map[dispatch.DriverID]*driverBook
 	// offers and accepts count offers made and accepted, forced assignments without one.
 	offers, accepts, forced int
 	// empty is the time driven to pickups, those given up on the way included.
@@ -24,6 +27,8 @@ type tally struct {
 // orderBook is what became of one order; zero instants are of what did not happen.
 type orderBook struct {
 	requested, offered, arrived, pickedUp, droppedOff, completed time.Time
+	// sought is when the search for a scheduled order began.
+	sought time.Time
 
 	end         dispatch.State
 	cancelledBy string
@@ -59,16 +64,20 @@ type driverBook struct {
 	answers        answers
 }
 
-func newTally(sc *Scenario) *tally { return &tally{sc: sc, orders: make([]orderBook, len(sc.Trips))} }
+func newTally(sc *Scenario) *tally {
+	return &tally{
+		sc: sc, orders: make([]orderBook, len(sc.Trips)), orderOf: make(map[dispatch.OrderID]*orderBook, len(sc.Trips)),
+		driverOf: make(map[dispatch.DriverID]*driverBook, len(sc.Workers)),
+	}
+}
 
-// duty takes a driver's coming and going.
-func (t *tally) duty(now time.Time, d *driver, e *dispatch.Event) {
-	b := &d.book
-	b.online = e.Duty.Online
+// duty takes a driver's coming, to a place, and going.
+func (t *tally) duty(now time.Time, b *driverBook, online bool, at geo.LatLng) {
+	b.online = online
 	if b.online {
 		b.onlineAt = now
 		if b.working.IsZero() {
-			b.working, b.freeFrom, b.dropped = now, d.where(now), false
+			b.working, b.freeFrom, b.dropped = now, at, false
 		}
 		return
 	}
@@ -96,54 +105,72 @@ func (t *tally) within(from, to time.Time) time.Duration {
 }
 
 // order takes what became of an order.
-func (t *tally) order(now time.Time, w *world, e *dispatch.Event) {
+func (t *tally) order(now time.Time, e *dispatch.Event) {
 	o := e.Order
-	r := w.riderOf[o.Rider]
-	if r == nil || e.From == e.To {
+	b := t.orderOf[o.ID]
+	if b == nil || e.From == e.To {
 		return
 	}
-	b := r.book
+	d := t.driverOf[o.Driver]
+	if d == nil {
+		d = &driverBook{} // nobody's
+	}
 	switch e.To {
 	case dispatch.StateOffered:
 		if b.offered.IsZero() {
 			b.offered = now
 		}
 	case dispatch.StateEnRouteToPickup:
-		t.given(now, w.driverOf[o.Driver], o, e.Offer != "")
+		t.given(now, d, o, e.Offer != "")
 		if b.offered.IsZero() {
 			b.offered = now
 		}
 	case dispatch.StateArrivedAtPickup:
 		b.arrived = now
-		t.approached(now, &w.driverOf[o.Driver].book)
-	case dispatch.StateEnRouteToDropoff:
-		b.pickedUp = now
-		d := &w.driverOf[o.Driver].book
-		b.line, b.follows = geo.Distance(d.freeFrom, o.Pickup()), d.dropped
+		t.approached(now, d)
+	case dispatch.StateEnRouteToStop, dispatch.StateEnRouteToDropoff:
+		if b.pickedUp.IsZero() {
+			b.pickedUp = now
+			b.line, b.follows = geo.Distance(d.freeFrom, o.Pickup()), d.dropped
+		}
 	case dispatch.StateArrivedAtDropoff:
-		b.droppedOff = now
-		d := &w.driverOf[o.Driver].book
-		d.loaded += t.within(b.pickedUp, now)
-		d.trips++
-		d.freeFrom, d.dropped = o.Dropoff(), true
+		t.dropped(now, b, d, o.Dropoff())
+	case dispatch.StateReturned:
+		t.dropped(now, b, d, o.Pickup())
 	case dispatch.StateCompleted:
+		t.dropped(now, b, d, o.Dropoff()) // of who tells the end alone
 		b.completed = now
+	case dispatch.StateSearching:
+		if e.From == dispatch.StateScheduled {
+			b.sought = now
+		}
 	}
 	if e.To.Closed() || e.To == dispatch.StateSearching {
 		b.end, b.cancelledBy = e.To, o.CancelledBy
-		t.released(now, w, e)
+		t.released(now, e)
 	}
 }
 
+// dropped sets down what a driver had aboard, unless that is done.
+func (t *tally) dropped(now time.Time, b *orderBook, d *driverBook, at geo.LatLng) {
+	if !b.droppedOff.IsZero() {
+		return
+	}
+	b.droppedOff = now
+	d.loaded += t.within(b.pickedUp, now)
+	d.trips++
+	d.freeFrom, d.dropped = at, true
+}
+
 // given puts an order on a driver's list.
-func (t *tally) given(now time.Time, d *driver, o *dispatch.Order, asked bool) {
+func (t *tally) given(now time.Time, b *driverBook, o *dispatch.Order, asked bool) {
 	if asked {
 		t.accepts++
 	} else {
 		t.forced++
 	}
-	if d.book.orders = append(d.book.orders, o.ID); len(d.book.orders) == 1 {
-		d.book.approach = now
+	if b.orders = append(b.orders, o.ID); len(b.orders) == 1 {
+		b.approach = now
 	}
 }
 
@@ -156,12 +183,11 @@ func (t *tally) approached(now time.Time, b *driverBook) {
 }
 
 // released takes an order off its driver's list; the next one is then under way.
-func (t *tally) released(now time.Time, w *world, e *dispatch.Event) {
-	d := w.driverOf[e.Driver]
-	if d == nil {
+func (t *tally) released(now time.Time, e *dispatch.Event) {
+	b := t.driverOf[e.Driver]
+	if b == nil {
 		return
 	}
-	b := &d.book
 	i := slices.Index(b.orders, e.Order.ID)
 	if i < 0 {
 		return

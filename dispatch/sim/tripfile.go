@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/hexfleet/hexfleet/dispatch"
 	"github.com/hexfleet/hexfleet/geo"
 )
 
@@ -23,12 +24,27 @@ type Trip struct {
 	Pickup, Dropoff geo.LatLng
 	// Duration is the recorded one, zero when the file tells no drop-off time.
 	Duration time.Duration
-	// Ready is when the kitchen is done with a meal, At <= Ready; zero for a ride.
+	// Ready is when the kitchen is done with a meal, or for when a ride was ordered, At <= Ready; zero for at once.
 	Ready time.Time
 	// Passengers is 0 when not told.
 	Passengers int
 	// Driver is who really served it, as the file names cabs and drivers; "" when not told.
 	Driver string
+	Wish
+}
+
+// Wish is what an order asks for beside its places, and what its rider does by itself. The zero Wish is an order of the
+// scenario's kind and the default class, for which its rider waits as long as the scenario's riders do.
+type Wish struct {
+	Kind         dispatch.Kind
+	VehicleClass string
+	// Via are the stops between pickup and drop-off.
+	Via []geo.LatLng
+	// Priority is a dispatcher's, set as soon as the order is placed.
+	Priority int
+	// Patience is how long the rider waits for a driver before it cancels, instead of Conduct.Patience; Quit is when it
+	// cancels whatever has been found, unless it has been picked up. Both count from the order; 0 for not.
+	Patience, Quit time.Duration
 }
 
 // Trips reads a trip file, CSV or gzip: the columns pickup_unix, pickup_lat, pickup_lon, dropoff_lat and

@@ -82,7 +82,7 @@ func Run(ctx context.Context, sc *Scenario, p Policy, seed uint64, opt Options) 
 			}
 		}
 		slot, at, ok := w.queue.first()
-		if !ok || at.After(end) || w.over == len(w.riders) && !at.Before(sc.To) {
+		if !ok || at.After(end) || !at.Before(sc.To) && (sc.Cut || w.over == len(w.riders)) {
 			break
 		}
 		if at.After(w.now) {
@@ -188,7 +188,8 @@ func (w *world) happened(e *dispatch.Event) {
 	if e.Duty != nil {
 		d := w.driverOf[e.Duty.Driver]
 		d.version = e.Version
-		w.tally.duty(w.now, d, e)
+		d.class = e.Duty.VehicleClass
+		w.tally.duty(w.now, &d.book, e.Duty.Online, d.where(w.now))
 		return
 	}
 	o := e.Order
@@ -196,7 +197,7 @@ func (w *world) happened(e *dispatch.Event) {
 		w.over++
 	}
 	w.orders[o.ID] = o
-	w.tally.order(w.now, w, e)
+	w.tally.order(w.now, e)
 	if r := w.riderOf[o.Rider]; r != nil {
 		w.mail = append(w.mail, letter{rider: r, event: actor.OrderTold{Order: *o}})
 	}

@@ -19,6 +19,17 @@ type Shift struct {
 	On, Off time.Time
 	// At is where the driver comes on.
 	At geo.LatLng
+	Vehicle
+}
+
+// Vehicle is what a driver comes on duty with; the zero Vehicle is one of the default class.
+type Vehicle struct {
+	// Class is the vehicle class; "" for the default one.
+	Class string
+	// Capacity is how many orders the driver takes at once where DriverConfig.Capacity is not more.
+	Capacity int
+	// Tags are those of the duty, sorted.
+	Tags []string
 }
 
 // DriverConfig is one driver's character. Spans are market time.
@@ -125,6 +136,17 @@ func (d *Driver) Where(at time.Time) geo.Fix { return d.place.fix(at) }
 // Wake is the instant at which the driver wants a Tick; zero for none.
 func (d *Driver) Wake() time.Time { return d.wake.at }
 
+// Shift is the present or next shift; the zero one when none is left.
+func (d *Driver) Shift() Shift {
+	if d.shift >= len(d.cfg.Shifts) {
+		return Shift{}
+	}
+	return d.cfg.Shifts[d.shift]
+}
+
+// capacity is how many orders the driver takes at once, at least 1.
+func (d *Driver) capacity() int { return max(1, d.cfg.Capacity, d.Shift().Capacity) }
+
 // OffDuty tells that the driver is off duty for good: no shift is left.
 func (d *Driver) OffDuty() bool {
 	return d.duty == dutyOff && (d.ended || d.shift >= len(d.cfg.Shifts))
@@ -217,7 +239,7 @@ func (d *Driver) actDuty(now time.Time) {
 			return
 		}
 		// Who would be asked for more while at work goes off duty before the work is done.
-		if off := d.cfg.Shifts[d.shift].Off; !off.IsZero() && d.due(now, off) && (len(d.trip.orders) == 0 || d.cfg.Capacity > 1) {
+		if off := d.cfg.Shifts[d.shift].Off; !off.IsZero() && d.due(now, off) && (len(d.trip.orders) == 0 || d.capacity() > 1) {
 			d.leave()
 		}
 	case dutyComing, dutyLeaving: // asked is not nil
@@ -253,7 +275,7 @@ func (d *Driver) hearOffer(now time.Time, e OfferMade) {
 	if asked && accept.Offer == e.Offer || d.offer.id == e.Offer || d.ignored == e.Offer {
 		return // told again
 	}
-	if d.duty != dutyOn || len(d.trip.orders) >= max(1, d.cfg.Capacity) {
+	if d.duty != dutyOn || len(d.trip.orders) >= d.capacity() {
 		d.out = append(d.out, Decline{Offer: e.Offer})
 		return
 	}

@@ -15,9 +15,13 @@ type RiderConfig struct {
 	New NewOrder
 	// Patience is how long the rider waits for a driver before it cancels; zero for ever.
 	Patience time.Duration
+	// Quit is how long after its order the rider cancels, with a driver or without one, unless it has been picked up;
+	// zero: never.
+	Quit time.Duration
 }
 
-// Rider orders once and follows its order; it cancels when its patience ends before a driver is found.
+// Rider orders once and follows its order; it cancels when its patience ends before a driver is found, or when it changes
+// its mind before the pickup.
 type Rider struct {
 	cfg     RiderConfig
 	ordered bool
@@ -27,6 +31,7 @@ type Rider struct {
 	// early are orders told before the acknowledgement says which one is the rider's.
 	early  []*Order
 	giveUp time.Time
+	quit   time.Time
 	asked  bool
 	wake   alarm
 }
@@ -69,7 +74,7 @@ func (r *Rider) Next(now time.Time, ev Event) []Command {
 		r.ordered = true
 		return []Command{Create{Market: r.cfg.Market, New: r.cfg.New}}
 	}
-	return r.actPatience(now)
+	return r.actCancel(now)
 }
 
 func (r *Rider) told(o *Order) {
@@ -96,6 +101,9 @@ func (r *Rider) answered(now time.Time, e Answered) {
 		if r.cfg.Patience > 0 {
 			r.giveUp = now.Add(r.cfg.Patience)
 		}
+		if r.cfg.Quit > 0 {
+			r.quit = now.Add(r.cfg.Quit)
+		}
 	case Cancel:
 		if e.Order != nil {
 			r.told(e.Order)
@@ -103,20 +111,35 @@ func (r *Rider) answered(now time.Time, e Answered) {
 	}
 }
 
-// actPatience cancels an order that no driver has taken in time.
-func (r *Rider) actPatience(now time.Time) []Command {
-	if r.order == nil || r.asked || r.giveUp.IsZero() {
+// actCancel cancels an order that no driver has taken in time, or that the rider does not want any more.
+func (r *Rider) actCancel(now time.Time) []Command {
+	if r.order == nil || r.asked {
 		return nil
 	}
+	reason := ""
 	switch r.order.State {
 	case dispatch.StateSearching, dispatch.StateOffered:
+		if r.due(now, r.giveUp) {
+			reason = "waited too long"
+		}
+	case dispatch.StateScheduled, dispatch.StateEnRouteToPickup, dispatch.StateArrivedAtPickup:
 	default:
 		return nil
 	}
-	if now.Before(r.giveUp) {
-		r.wake.set(r.giveUp)
+	if r.due(now, r.quit) && reason == "" {
+		reason = "changed its mind"
+	}
+	if reason == "" {
 		return nil
 	}
 	r.asked = true
-	return []Command{Cancel{Order: r.order.ID, Reason: "waited too long"}}
+	return []Command{Cancel{Order: r.order.ID, Reason: reason}}
+}
+
+// due tells whether an instant has come, and sets the alarm when it has not; a zero one never comes.
+func (r *Rider) due(now, at time.Time) bool {
+	if !at.IsZero() && now.Before(at) {
+		r.wake.set(at)
+	}
+	return !at.IsZero() && !now.Before(at)
 }
