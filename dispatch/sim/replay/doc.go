@@ -2,7 +2,8 @@
 //
 // A Recorder writes a log: one market, one term of its leadership, from the state that the core started from, each
 // input with its instant, and a digest of what came of it. Run gives a fresh core the same and compares every
-// effect, field by field. It does not judge whether what the core decided was right, and needs neither the store
+// effect, field by field. Watch tells what happened in the same way, and a Day does for all the terms of a market in a
+// folder. The package does not judge whether what the core decided was right, and needs neither the store
 // nor a clock: what a core reads is in its inputs, and the replay shows that.
 //
 // A log is losable: it is never synced, and a Recorder that cannot keep up ends it rather than hold up the market.
