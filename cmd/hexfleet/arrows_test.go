@@ -31,6 +31,7 @@ func arrows() []arrow {
 		{"dispatch/sim", "dispatch dispatch/match dispatch/market dispatch/sim/actor geo geo/eta"},
 		{"dispatch/sim/replay", "dispatch dispatch/match dispatch/market geo geo/eta"},
 		{"dispatch/sim/report", "geo -libs"},
+		{"dispatch/sim/tune", "dispatch -libs"},
 		{"dispatch/sim/actor", "dispatch dispatch/match dispatch/market geo geo/eta"},
 		{"store", "dispatch geo"},
 		{"store/storetest", "dispatch geo store"},

@@ -43,6 +43,7 @@ type commands struct {
 	Token    tokenCmd    `cmd:"" help:"Print a token for a rider, driver, dispatcher, service or admin."`
 	Load     loadCmd     `cmd:"" help:"Play drivers and riders against a running server and check every promise they can see."`
 	Simulate simulateCmd `cmd:"" help:"Run the engine on a virtual clock: compare policies on a recorded day or a made-up city."`
+	Tune     tuneCmd     `cmd:"" help:"Look for a better policy: try values of its keys on some days, and judge the best on others."`
 	Solve    solveCmd    `cmd:"" help:"Solve one assignment instance, with a proof that no assignment costs less."`
 	Replay   replayCmd   `cmd:"" help:"Run what serve --record recorded again, and compare every effect."`
 	Migrate  migrateCmd  `cmd:"" help:"Show or change the tables of a store."`

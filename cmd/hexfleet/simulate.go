@@ -120,13 +120,18 @@ func (c *sceneFlags) policy(name string, m dispatch.Market, meals *sim.Meals) (s
 	return p, nil
 }
 
-// policyFile is a market's policy in a markets file: of the market of that id, else of the one in its place, else of the
-// only one.
+// policyFile is a market's policy in a markets file.
 func policyFile(path string, m dispatch.Market) (sim.Policy, error) {
+	found, err := marketIn(path, m)
+	return sim.MarketPolicy(path, found.Policy), err
+}
+
+// marketIn is a market of a markets file: that of the same id, else the one in its place, else the only one.
+func marketIn(path string, m dispatch.Market) (dispatch.Market, error) {
 	markets, err := readMarkets(path)
 	if err != nil {
 		_, named := sim.NamedPolicy(path, 0)
-		return sim.Policy{}, usageError{fmt.Errorf("%w (and %w)", named, err)}
+		return dispatch.Market{}, usageError{fmt.Errorf("%w (and %w)", named, err)}
 	}
 	found, ok := markets.Get(m.ID)
 	if !ok {
@@ -136,9 +141,9 @@ func policyFile(path string, m dispatch.Market) (sim.Policy, error) {
 		found, ok = markets[0], true
 	}
 	if !ok {
-		return sim.Policy{}, usagef("the markets file %s has no market %s", path, m.ID)
+		return dispatch.Market{}, usagef("the markets file %s has no market %s", path, m.ID)
 	}
-	return sim.MarketPolicy(path, found.Policy), nil
+	return found, nil
 }
 
 // middle is the middle of the box around an area.
