@@ -90,7 +90,7 @@ func TestJournal_Away(t *testing.T) {
 		"restarted": {nil, (*pgtest.Server).Restart},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := openAt(t, s.DatabaseForGood(t), nil)
+			j := openBounded(t, s.DatabaseForGood(t), nil, Bounds{})
 			b := storetest.NewBook(t, j, "sf")
 			b.Create("o1", "r1")
 			b.Commit()

@@ -13,11 +13,23 @@ import (
 	"github.com/hexfleet/hexfleet/store/storetest"
 )
 
-// two opens two nodes on one database.
+// two opens two nodes on one database, whose leases do not run out.
 func two(t *testing.T) (a, b *Journal) {
 	t.Helper()
-	url := place(t)
+	url := lasting(t)
 	return openAt(t, url, nil), openAt(t, url, nil)
+}
+
+// lasting gives a place where a row of a node is good until it is given up: else a test that a busy machine lets
+// stand for dispatch.LeaseFor would see markets change hands, as they should.
+func lasting(t *testing.T) string {
+	t.Helper()
+	url := place(t)
+	run(t, url, `
+CREATE FUNCTION lasting() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN NEW.expires = 'infinity'; RETURN NEW; END$$;
+CREATE TRIGGER lasting BEFORE INSERT OR UPDATE ON nodes FOR EACH ROW EXECUTE FUNCTION lasting()`)
+	return url
 }
 
 func wantHeld(t *testing.T, j *Journal, m dispatch.MarketID) {
@@ -80,28 +92,42 @@ func TestLead_Held_until_the_leader_closes(t *testing.T) {
 
 func TestLead_Held_as_long_as_the_leader_renews_and_no_longer(t *testing.T) {
 	t.Parallel() // it mostly waits
-	first, second := two(t)
+	url := place(t)
+	first, second := openAt(t, url, nil), openAt(t, url, nil)
 	book := storetest.NewBook(t, first, "sf")
-	for began := time.Now(); time.Since(began) < dispatch.LeaseFor+500*time.Millisecond; time.Sleep(100 * time.Millisecond) {
-		if err := first.Renew(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		wantHeld(t, second, "sf")
+	var before, until, after time.Time
+	if err := first.reads.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(&before); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := first.reads.QueryRow(t.Context(), `SELECT expires, clock_timestamp() FROM nodes WHERE id = $1`, first.node).
+		Scan(&until, &after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if until.Before(before.Add(dispatch.LeaseFor)) || until.After(after.Add(dispatch.LeaseFor)) {
+		t.Errorf("renewed between %v and %v it holds until %v", before, after, until)
 	}
 	// From here on it is lost without a word.
 	soon(t, "taken over", func() error {
 		_, err := second.Lead(t.Context(), "sf")
 		return err
 	})
+	var now time.Time
+	if err := second.reads.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(&now); err != nil || now.Before(until) {
+		t.Errorf("taken over by %v, %v, of one who held it until %v", now, err, until)
+	}
 	wantDeposed(t, first, book)
-	wantHeld(t, first, "sf")
 }
 
 // A leader that stopped in the middle of a commit holds the market's row for as long as it stands still; who takes the
 // market ends its session.
 func TestLead_Ends_the_sessions_of_a_leader_that_is_lost(t *testing.T) {
 	t.Parallel() // it mostly waits
-	first, second := two(t)
+	url := place(t)
+	first, second := openAt(t, url, nil), openAt(t, url, nil)
 	storetest.NewBook(t, first, "sf")
 	cfg, err := pgx.ParseConfig(first.writes.Config().ConnString())
 	if err != nil {
@@ -183,7 +209,7 @@ func TestLead_Waits_for_a_commit_in_flight(t *testing.T) {
 }
 
 func TestLead_Many_nodes_and_one_leads(t *testing.T) {
-	url := place(t)
+	url := lasting(t)
 	var nodes []*Journal
 	for range 6 {
 		nodes = append(nodes, openAt(t, url, nil))
@@ -335,11 +361,7 @@ func TestCommit_Nodes_race_for_a_driver_and_one_gets_it(t *testing.T) {
 // A market counts a driver's orders only when those who count for the same driver elsewhere are done.
 func TestCommit_Capacity_waits_for_another_market(t *testing.T) {
 	url := place(t)
-	j, err := Open(t.Context(), Config{URL: url, Bounds: Bounds{Lock: time.Minute, Write: time.Minute}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer j.Close()
+	j := openAt(t, url, nil)
 	here, there := storetest.NewBook(t, j, "sf"), storetest.NewBook(t, j, "la")
 	here.Create("o1", "r1")
 	here.Commit()

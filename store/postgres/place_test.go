@@ -41,7 +41,7 @@ func place(t testing.TB) string {
 func newPlace(t testing.TB) string {
 	t.Helper()
 	url := cluster.Server(t).DatabaseForGood(t)
-	j, err := Open(t.Context(), Config{URL: url})
+	j, err := Open(t.Context(), Config{URL: url, Bounds: patient()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +60,7 @@ func empty(t testing.TB, url string) bool {
 		defer conn.Close(ctx)
 		_, err = conn.Exec(ctx, `
 SET session_replication_role = replica;
+DROP FUNCTION IF EXISTS lasting CASCADE;
 DO $$
 DECLARE
     name text;

@@ -24,13 +24,14 @@ func TestMain(m *testing.M) {
 // took, and not to fail on a machine that has other work.
 func patient() Bounds {
 	return Bounds{
-		Connect: time.Minute, Acquire: time.Minute, Read: time.Minute, List: time.Minute, Write: time.Minute, Lock: time.Minute,
+		Connect: time.Minute, Acquire: time.Minute, Read: time.Minute, List: time.Minute, Recover: time.Minute,
+		Write: time.Minute, Lock: time.Minute,
 	}
 }
 
 func openAt(t testing.TB, url string, wall dispatch.Clock) *Journal {
 	t.Helper()
-	return openBounded(t, url, wall, Bounds{})
+	return openBounded(t, url, wall, patient())
 }
 
 func openBounded(t testing.TB, url string, wall dispatch.Clock, bounds Bounds) *Journal {
@@ -54,7 +55,7 @@ func backend() storetest.Backend {
 			if known[name] == "" {
 				known[name] = place(t)
 			}
-			return openBounded(t, known[name], wall, patient())
+			return openAt(t, known[name], wall)
 		},
 	}
 }
