@@ -99,6 +99,10 @@ func (c *tuneCmd) check() ([]tune.Key, error) {
 		}
 		keys = append(keys, key)
 	}
+	// Over the defaults, so that a slip of the pen is told before days are read.
+	if _, err := tune.NewSpace(nil, keys); err != nil {
+		return nil, usageError{fmt.Errorf("--vary: %w", err)}
+	}
 	return keys, nil
 }
 

@@ -81,16 +81,11 @@ func (t *tuner) evaluate(ctx context.Context, points []tune.Point, days []tuneDa
 	trials := make([]trial, len(points))
 	policies := make([]sim.Policy, len(points))
 	for i, p := range points {
-		policy, text, err := t.space.Policy(p)
+		policy, text, err := t.policy(p)
 		if err != nil {
 			return nil, err
 		}
-		if text, err = tune.Trim(text); err != nil {
-			return nil, err
-		}
-		policies[i] = sim.MarketPolicy(t.base.Name, policy)
-		policies[i].Search = t.base.Search
-		trials[i] = trial{changes: t.space.Changes(p), policy: text}
+		policies[i], trials[i] = policy, trial{changes: t.space.Changes(p), policy: text}
 	}
 	objective := tune.Objective{
 		Wait: t.cmd.WaitWeight, Deadhead: t.cmd.DeadheadWeight, Unserved: time.Duration(t.cmd.UnservedS * float64(time.Second)),
@@ -106,6 +101,19 @@ func (t *tuner) evaluate(ctx context.Context, points []tune.Point, days []tuneDa
 		return nil
 	})
 	return trials, err
+}
+
+// policy is that of a point, and its text. Its drivers have room for a second order when it asks them before the end of
+// their trips.
+func (t *tuner) policy(p tune.Point) (sim.Policy, []byte, error) {
+	market, text, err := t.space.Policy(p)
+	if err != nil {
+		return sim.Policy{}, nil, err
+	}
+	policy := sim.MarketPolicy(t.base.Name, market)
+	policy.Search = t.base.Search
+	text, err = tune.Trim(text)
+	return policy, text, err
 }
 
 // dayOf is what the objective looks at. A meal is not waited for before it is ready, so that coming sooner is no gain.
