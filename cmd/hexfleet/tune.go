@@ -109,7 +109,7 @@ func (c *tuneCmd) check() ([]tune.Key, error) {
 // defaultKeys are few, for each value is a run of every day: those that moved the figures of docs/bench/quality.md.
 func defaultKeys() []tune.Key {
 	return []tune.Key{
-		{Name: "cost/age_weight", Values: []string{"0.5", "1", "2"}},
+		{Name: "cost/age_weight", Values: []string{"0.25", "0.5", "1"}},
 		{Name: "candidates", Values: []string{"8", "16", "32"}},
 		{Name: "chain_s", Values: []string{"0", "120", "300"}},
 		{Name: "max_pickup_s", Values: []string{"600", "900", "1200"}},

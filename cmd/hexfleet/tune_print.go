@@ -136,9 +136,9 @@ func (t *tuner) verdict(v *validation) error {
 		return json.NewEncoder(t.std.Out).Encode(line)
 	}
 	var b strings.Builder
-	settled := "the last pass changed nothing"
+	settled := "no other value of any one key is better"
 	if !v.found.Settled {
-		settled = "the last pass still changed something, so more --passes may find better"
+		settled = "the last pass still changed something: more --passes may find better"
 	}
 	fmt.Fprintf(&b, "best of %d policies: %s, %.1f s where the base has %.1f; %s\n\n",
 		v.found.Points, t.name(v.best.changes), v.found.Cost, v.found.Start, settled)
@@ -153,10 +153,13 @@ func (t *tuner) verdict(v *validation) error {
 	return err
 }
 
-// table writes a line a day, then the mean and the spread.
+// table writes a line a day, then the mean and the spread of several.
 func (v *validation) table(b *strings.Builder, who string, t *trial) {
 	for i, d := range t.days {
 		fmt.Fprintf(b, "%s%s, %s\n", figuresLine(t.costs[i], d.ServedShare(), d.Wait.Seconds(), d.Deadhead.Seconds()), who, v.days[i].name)
+	}
+	if len(t.days) == 1 {
+		return
 	}
 	cost, served, wait, deadhead := t.figures()
 	for _, side := range []struct {

@@ -11,9 +11,9 @@ import (
 type Point []int
 
 // Search is a coordinate descent. From the start, each key in turn is tried with all its values, the others as they are,
-// and the best stays; then again from the first key, until a whole pass changes nothing. That finds a point which no
-// other value of any one key betters, not the best of all points: keys that only help together are not found. It takes
-// the sum of the keys' values for a pass, where the product would be all points; and each is a simulated day or more.
+// and the best stays; then again from the first key, until all keys in turn change nothing. That finds a point which no
+// other value of any one key betters, not the best of all points: keys that only help together are not found. A pass takes
+// the sum of the keys' values where all points would be their product, and each is a simulated day or more.
 type Search struct {
 	// Sizes are how many values each key has, at least 1.
 	Sizes []int
@@ -31,7 +31,7 @@ type Found struct {
 	Best Point
 	// Cost is the best's, Start the start's.
 	Cost, Start float64
-	// Passes were begun. Settled tells that the last one changed nothing: another one would not either.
+	// Passes were begun. Settled tells that no other value of any one key is better: another pass would change nothing.
 	Passes  int
 	Settled bool
 	// Points were evaluated.
@@ -47,17 +47,21 @@ func (s *Search) Run() (Found, error) {
 	}
 	found.Start = known[found.Best.key()]
 	found.Cost = found.Start
-	for !found.Settled && found.Passes < s.Passes {
+	open := len(s.Sizes) // keys that may still have something better
+	for open > 0 && found.Passes < s.Passes {
 		found.Passes++
-		found.Settled = true
-		for i := range s.Sizes {
+		for i := 0; i < len(s.Sizes) && open > 0; i++ {
 			moved, err := s.along(known, &found, i)
 			if err != nil {
 				return Found{}, err
 			}
-			found.Settled = found.Settled && !moved
+			if moved {
+				open = len(s.Sizes)
+			}
+			open--
 		}
 	}
+	found.Settled = open == 0
 	found.Points = len(known)
 	return found, nil
 }

@@ -76,6 +76,17 @@ func TestSearch_Run(t *testing.T) {
 			t.Errorf("found %+v", found)
 		}
 	})
+	t.Run("is_settled_once_all_other_keys_were_tried_since", func(t *testing.T) {
+		if one := find(t, &landscape{cost: bowl(tune.Point{2}, 0)}, 1, 4); !one.Settled || one.Passes != 1 || one.Best[0] != 2 {
+			t.Errorf("with one key %+v", one)
+		}
+		if first := find(t, &landscape{cost: bowl(tune.Point{2, 0}, 0)}, 1, 4, 4); !first.Settled {
+			t.Errorf("where only the first key moves %+v", first)
+		}
+		if last := find(t, &landscape{cost: bowl(tune.Point{0, 2}, 0)}, 1, 4, 4); last.Settled {
+			t.Errorf("where the last key moves %+v", last)
+		}
+	})
 	t.Run("asks_for_no_point_twice", func(t *testing.T) {
 		l := &landscape{cost: bowl(tune.Point{4, 4, 1}, -1.2)}
 		found := find(t, l, 100, 9, 9, 3)

@@ -38,7 +38,7 @@ func TestParseKey(t *testing.T) {
 
 func TestSpace_Policy(t *testing.T) {
 	s, err := space(t, `{"cost":{"idle_weight":1},"candidates":8,"services":{"delivery":{"wave_size":5}}}`,
-		"cost/age_weight=0.5,2", "candidates=16", "mode=wave", "services/delivery/wave_size=7")
+		"cost/age_weight=3,4", "candidates=16", "mode=wave", "services/delivery/wave_size=7")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,14 +53,14 @@ func TestSpace_Policy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Cost.Age != 2 || p.Cost.Idle != 1 || p.Candidates != 16 || p.Mode != dispatch.ModeWave {
+	if p.Cost.Age != 4 || p.Cost.Idle != 1 || p.Candidates != 16 || p.Mode != dispatch.ModeWave {
 		t.Errorf("%s is %+v", text, p)
 	}
 	// What an override does not name follows the market.
-	if d := p.For(dispatch.KindDelivery, ""); d.WaveSize != 7 || d.Cost.Age != 2 || d.Mode != dispatch.ModeWave {
+	if d := p.For(dispatch.KindDelivery, ""); d.WaveSize != 7 || d.Cost.Age != 4 || d.Mode != dispatch.ModeWave {
 		t.Errorf("for deliveries %+v", d)
 	}
-	want := []tune.Change{{"cost/age_weight", "2"}, {"candidates", "16"}, {"mode", "wave"}, {"services/delivery/wave_size", "7"}}
+	want := []tune.Change{{"cost/age_weight", "4"}, {"candidates", "16"}, {"mode", "wave"}, {"services/delivery/wave_size", "7"}}
 	if got := s.Changes(tune.Point{2, 1, 1, 1}); !slices.Equal(got, want) {
 		t.Errorf("changes %v", got)
 	}
@@ -68,7 +68,7 @@ func TestSpace_Policy(t *testing.T) {
 
 func TestNewSpace(t *testing.T) {
 	t.Run("drops_values_that_say_the_same", func(t *testing.T) {
-		s, err := space(t, `{"chain_s":300}`, "chain_s=300,120,120,0", "rich_ratio=5,5.0,null", "standby_gain_s=0")
+		s, err := space(t, `{"chain_s":300}`, "chain_s=300,120,120,0", "cost/idle_weight=0,0.0,null", "standby_gain_s=0")
 		if err != nil || !slices.Equal(s.Sizes(), []int{3, 1, 1}) {
 			t.Errorf("sizes %v, %v", s.Sizes(), err)
 		}
@@ -105,8 +105,8 @@ func TestTrim(t *testing.T) {
 		{`null`, `{}`},
 		{`{"mode":"batch","window_ms":2000,"candidates":16}`, `{}`},
 		{`{"mode":"batch","window_ms":1000,"shadow":null}`, `{"window_ms":1000}`},
-		{`{"cost":{"age_weight":1, "idle_weight":2,"prefer_tags_s":{}}, "chain_s": 0}`, `{"cost":{"idle_weight":2}}`},
-		{`{"cost":{"age_weight":1}}`, `{}`},
+		{`{"cost":{"destination_weight":0, "idle_weight":2,"prefer_tags_s":{}}, "standby_gain_s": 0}`, `{"cost":{"idle_weight":2}}`},
+		{`{"cost":{"idle_weight":0}}`, `{}`},
 		// By default 5, but not as deliveries have it.
 		{`{"wave_size":5,"services":{"delivery":{"wave_size":3,"wave_s":10}}}`, `{"services":{"delivery":{"wave_size":3}},"wave_size":5}`},
 	} {
