@@ -12,6 +12,9 @@
 // Nothing reads a clock, a map's order or unseeded randomness, so that the same scenario, policy and seed give the same
 // history, byte for byte. What was given to the core is given to a real market.Loop in the tests, with the same history.
 //
+// A Witness is told what happened in a market, by a replay of its log or by a simulation, and Past takes apart what the
+// world did by itself, which makes a Scenario for another policy, and what came of it.
+//
 // The package opens no socket and is not the server: it has no commits, its search (finder.go) repeats dispatch/node's
 // without its time budget and explanations, and nobody watches for drivers who fall silent on their way to a pickup. State belongs to one run and its goroutine; Scenarios
 // are shared and never written. It may import dispatch, match, market, sim/actor, geo and geo/eta.

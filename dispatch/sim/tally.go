@@ -220,11 +220,10 @@ type roundGap struct {
 }
 
 // round takes a round's candidates and what came of them.
-func (t *tally) round(c *market.Candidates, out *market.Effects, p *Policy) {
+func (g *roundGap) round(c *market.Candidates, out *market.Effects, p *dispatch.Policy) {
 	if out.Round == nil || len(c.Pairs) == 0 {
 		return
 	}
-	g := &t.gap
 	g.rounds++
 	orders, drivers := map[dispatch.OrderID]int32{}, map[dispatch.DriverID]int32{}
 	problem := match.Problem{}
@@ -235,14 +234,14 @@ func (t *tally) round(c *market.Candidates, out *market.Effects, p *Policy) {
 			row = int32(len(orders))
 			orders[pair.Order] = row
 			problem.Rows = append(problem.Rows, nil)
-			problem.Penalty = append(problem.Penalty, 2*p.Market.MaxPickup.Milliseconds())
+			problem.Penalty = append(problem.Penalty, 2*p.MaxPickup.Milliseconds())
 		}
 		column, known := drivers[pair.Driver]
 		if !known {
 			column = int32(len(drivers))
 			drivers[pair.Driver] = column
 		}
-		if pair.Pickup <= p.Market.MaxPickup {
+		if pair.Pickup <= p.MaxPickup {
 			problem.Rows[row] = append(problem.Rows[row], match.Edge{Driver: column, Cost: int32(pair.Pickup.Milliseconds())})
 		}
 	}

@@ -163,7 +163,7 @@ func (w *world) step(in market.Input) *dispatch.Reply {
 	}
 	w.finder.hint(out.Supply)
 	if c, ok := in.(market.Candidates); ok {
-		w.tally.round(&c, &out, w.pol)
+		w.tally.gap.round(&c, &out, &w.pol.Market)
 	}
 	for i := range out.Notices {
 		w.notice(&out.Notices[i])
