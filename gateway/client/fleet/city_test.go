@@ -33,6 +33,7 @@ type tinyCity struct {
 
 	mu      sync.Mutex
 	sockets map[string]*websocket.Conn // by sub
+	onDuty  map[string]bool            // by driver; not while it is off duty
 	free    []string                   // drivers on duty without an order
 	waiting []wire.ID
 	orders  map[wire.ID]*wire.Order
@@ -48,7 +49,7 @@ func newTinyCity(t *testing.T) *tinyCity {
 	c := &tinyCity{
 		t: t, begun: time.Now(), sockets: map[string]*websocket.Conn{}, orders: map[wire.ID]*wire.Order{},
 		history: map[wire.ID][]wire.Event{}, offers: map[string]wire.ID{}, answers: map[string]any{},
-		wasCut: map[string]bool{},
+		wasCut: map[string]bool{}, onDuty: map[string]bool{},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/ws", c.socket)
@@ -164,8 +165,10 @@ func (c *tinyCity) judge(role, sub, kind, id string, m map[string]any) any {
 	var order *wire.Order
 	switch kind {
 	case wire.TypeDuty:
+		delete(c.onDuty, sub)
 		c.free = slices.DeleteFunc(c.free, func(d string) bool { return d == sub })
 		if m["state"] == wire.DutyOnline {
+			c.onDuty[sub] = true
 			c.free = append(c.free, sub)
 		}
 		return wire.AckTo(wire.ID(id), nil)
@@ -191,7 +194,7 @@ func (c *tinyCity) judge(role, sub, kind, id string, m map[string]any) any {
 		to := m["to"].(string)
 		order.NextStop = map[string]int{"en_route_to_dropoff": 1, "arrived_at_dropoff": 1, "completed": 2}[to]
 		c.enter(order, to, role, sub)
-		if to == "completed" {
+		if to == "completed" && c.onDuty[sub] { // who goes off duty on a trip still ends it
 			c.free = append(c.free, sub)
 		}
 	default:

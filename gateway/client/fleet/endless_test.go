@@ -64,8 +64,8 @@ func TestEndless_Run(t *testing.T) {
 		}
 		city.mu.Lock()
 		defer city.mu.Unlock()
-		if len(city.free) != 0 {
-			t.Errorf("%v were left on duty", city.free)
+		if len(city.onDuty) != 0 {
+			t.Errorf("%v were left on duty", city.onDuty)
 		}
 	})
 	t.Run("a_server_that_forgets_is_found_out_on_the_way", func(t *testing.T) {

@@ -31,13 +31,14 @@ func (wall) After(t time.Time) (<-chan time.Time, func()) {
 	return timer.C, func() { timer.Stop() }
 }
 
-// config is a fleet of five drivers and eight riders in a tiny city, thirty market seconds of orders.
+// config is a fleet of five drivers and eight riders in a tiny city, thirty market seconds of orders. Its search timeout
+// is longer than any test: one that waits until every order is picked up does so on a busy machine too.
 func config(t *testing.T, url string) fleet.Config {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	cfg := fleet.Config{
-		URL: url, Market: "lab", SearchTimeout: 5 * time.Minute, Clock: wall{}, Log: slog.New(slog.DiscardHandler),
+		URL: url, Market: "lab", SearchTimeout: 24 * time.Hour, Clock: wall{}, Log: slog.New(slog.DiscardHandler),
 		Token:   func(role, sub string) (string, error) { return role + " " + sub, nil },
 		API:     &fleet.API{URL: url, HTTP: &http.Client{Transport: transport}, Token: func() (string, error) { return "x", nil }},
 		Plan:    fleet.Plan{Length: 30 * time.Second},
@@ -63,9 +64,34 @@ func play(t *testing.T, city *tinyCity, cfg fleet.Config) (fleet.Report, error) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	return f.Run(ctx)
+	return f.Run(t.Context())
+}
+
+// playUntilSent has the fleet play until its riders have sent all their orders, and stops it.
+func playUntilSent(t *testing.T, city *tinyCity, cfg fleet.Config) (fleet.Report, error) {
+	t.Helper()
+	f, err := fleet.New(cfg, city.market())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var r fleet.Report
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r, err = f.Run(ctx)
+	}()
+	for f.Progress().Orders.Sent < len(cfg.Plan.Riders) {
+		select {
+		case <-done:
+			t.Fatalf("it ended by itself: %v", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	stop()
+	<-done
+	return r, err
 }
 
 func TestFleet_Run(t *testing.T) {
@@ -85,8 +111,8 @@ func TestFleet_Run(t *testing.T) {
 		}
 		city.mu.Lock()
 		defer city.mu.Unlock()
-		if len(city.free) != 0 {
-			t.Errorf("%v were left on duty", city.free)
+		if len(city.onDuty) != 0 {
+			t.Errorf("%v were left on duty", city.onDuty)
 		}
 	})
 	t.Run("sockets_cut_in_the_middle", func(t *testing.T) {
@@ -113,9 +139,7 @@ func TestFleet_Run(t *testing.T) {
 		t.Parallel()
 		city := newTinyCity(t)
 		city.deaf = wire.TypeOrderCreate
-		cfg := config(t, city.url)
-		cfg.SearchTimeout = 10 * time.Second // of market time: it waits no longer than that
-		r, err := play(t, city, cfg)
+		r, err := playUntilSent(t, city, config(t, city.url))
 		if err != nil || r.Orders.Sent != 8 || r.Orders.Acked != 0 {
 			t.Errorf("got %+v, %v, want 8 sent and none acknowledged", r.Orders, err)
 		}
@@ -136,7 +160,7 @@ func TestFleet_Run(t *testing.T) {
 		away := httptest.NewServer(http.NotFoundHandler())
 		away.Close()
 		cfg := config(t, away.URL)
-		cfg.SearchTimeout = 10 * time.Second
+		cfg.SearchTimeout = 10 * time.Second // of market time: it waits no longer than that
 		if _, err := play(t, newTinyCity(t), cfg); err == nil || !strings.Contains(err.Error(), "8 of 8 orders") {
 			t.Errorf("got %v, want that no order could be sent", err)
 		}

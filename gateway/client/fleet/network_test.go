@@ -18,6 +18,7 @@ func TestFleet_network(t *testing.T) {
 		city := newTinyCity(t)
 		cfg := config(t, city.url)
 		cfg.Network.Cut = 1
+		cfg.SearchTimeout = 5 * time.Minute // an offer told into a socket that is cut is not told again here
 		cfg.Plan.Length = 8 * time.Minute // some five wall seconds, in which sixteen of two hundred sockets are cut
 		for i := range 200 {
 			cfg.Plan.Drivers = append(cfg.Plan.Drivers, fleet.DriverPlan{
@@ -76,6 +77,9 @@ func TestFleet_twins(t *testing.T) {
 		city.twoSockets = twoSockets
 		cfg := config(t, city.url)
 		cfg.Network.Twins = 1
+		if twoSockets { // what is told to the one is not known to the other
+			cfg.SearchTimeout = 5 * time.Minute
+		}
 		cfg.Plan.Length = 8 * time.Minute // five wall seconds: longer than both devices may stay
 		r, err := play(t, city, cfg)
 		if err != nil || r.Orders.Acked != 8 || r.Twins != 5 {
