@@ -39,7 +39,7 @@ type Policy struct {
 	SearchTimeout time.Duration
 	// Freshness is the greatest age of a candidate's fix.
 	Freshness time.Duration
-	// Candidates is how many near drivers a round considers for each order.
+	// Candidates is how many near drivers a round considers for each order, more where it has few orders.
 	Candidates int
 	// NoShow is the wait at the pickup after which the driver may cancel with no_show.
 	NoShow time.Duration
@@ -66,6 +66,10 @@ type Terms struct {
 	OfferTTL time.Duration
 	// MaxPickup is the longest time to a pickup worth offering, a present trip of the driver included.
 	MaxPickup time.Duration
+	// Reach is the longest time to a pickup for which a new order is given a driver while drivers are scarce; it grows by
+	// ReachGrowth seconds with each second of the order's age, up to MaxPickup. 0: MaxPickup from the first.
+	Reach       time.Duration
+	ReachGrowth float64
 	// WaveSize is how many drivers a wave asks, Wave the time until the next one.
 	WaveSize int
 	Wave     time.Duration
@@ -139,9 +143,10 @@ func DefaultPolicy() Policy {
 			Mode:      ModeBatch,
 			OfferTTL:  15 * time.Second,
 			MaxPickup: 900 * time.Second,
-			WaveSize:  3,
-			Wave:      10 * time.Second,
-			Cost:      CostRules{Age: 1, IdleMax: 60 * time.Second, Decline: 1},
+			Reach:     300 * time.Second, ReachGrowth: 2.2,
+			WaveSize: 3,
+			Wave:     10 * time.Second,
+			Cost:     CostRules{Age: 0.5, IdleMax: 60 * time.Second, Decline: 1},
 		},
 		Window:        2 * time.Second,
 		RichRatio:     5,

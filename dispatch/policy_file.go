@@ -81,6 +81,8 @@ func (t *Terms) numbers() []policyKey {
 	return []policyKey{
 		span("offer_ttl_s", &t.OfferTTL, sec, 1, 600),
 		span("max_pickup_s", &t.MaxPickup, sec, 1, day),
+		span("reach_s", &t.Reach, sec, 0, day),
+		weight("reach_growth", &t.ReachGrowth, 1000),
 		count("wave_size", &t.WaveSize, 1, 512),
 		span("wave_s", &t.Wave, sec, 1, 600),
 	}

@@ -15,7 +15,7 @@ import (
 const everyKey = `{"mode":"wave","window_ms":500,"rich_ratio":2.5,"search_timeout_s":100,"freshness_s":30,"candidates":5,
 	"no_show_s":10,"lead_s":20,"offers_per_minute":9,"decline_bar_s":11,"expiry_bar_s":12,"chain_s":300,"chain_margin_s":13,
 	"nudge_s":14,"lost_s":15,"stall_s":16,"retreat_m":17,"standby_gain_s":18,"contracted_tag":"fleet",
-	"offer_ttl_s":19,"max_pickup_s":600,"wave_size":4,"wave_s":21,
+	"offer_ttl_s":19,"max_pickup_s":600,"reach_s":120,"reach_growth":1.5,"wave_size":4,"wave_s":21,
 	"cost":{"age_weight":2,"idle_weight":0.5,"idle_max_s":22,"chain_weight":0.25,"destination_weight":1,"decline_weight":0,
 		"prefer_tags_s":{"pets":-30,"gold":60}},
 	"shadow":{"mode":"nearest","cost":{"age_weight":0}},
@@ -24,7 +24,8 @@ const everyKey = `{"mode":"wave","window_ms":500,"rich_ratio":2.5,"search_timeou
 
 func TestParsePolicy(t *testing.T) {
 	terms := Terms{
-		Mode: ModeWave, OfferTTL: 19 * time.Second, MaxPickup: 600 * time.Second, WaveSize: 4, Wave: 21 * time.Second,
+		Mode: ModeWave, OfferTTL: 19 * time.Second, MaxPickup: 600 * time.Second,
+		Reach: 120 * time.Second, ReachGrowth: 1.5, WaveSize: 4, Wave: 21 * time.Second,
 		Cost: CostRules{Age: 2, Idle: 0.5, IdleMax: 22 * time.Second, Chain: 0.25, Destination: 1,
 			PreferTags: []TagWorth{{"gold", time.Minute}, {"pets", -30 * time.Second}}},
 	}

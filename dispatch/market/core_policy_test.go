@@ -33,6 +33,7 @@ func (w *world) newPolicy() dispatch.Policy {
 func (w *world) newTerms(t dispatch.Terms) dispatch.Terms {
 	t.Mode = dispatch.Modes()[w.choose("mode", len(dispatch.Modes()))]
 	t.MaxPickup = []time.Duration{900 * time.Second, 600 * time.Second}[w.choose("max_pickup", 2)]
+	t.Reach, t.ReachGrowth = time.Duration(150*w.choose("reach", 4))*time.Second, float64(w.choose("reach_growth", 4))
 	t.WaveSize, t.Wave = 1+w.choose("wave_size", 3), time.Duration(5*(1+w.choose("wave", 4)))*time.Second
 	t.Cost = dispatch.CostRules{
 		Age: float64(w.choose("age", 3)), Idle: float64(w.choose("idle", 2)), IdleMax: time.Minute, Chain: float64(w.choose("chain", 2)),

@@ -106,9 +106,10 @@ func preference(worth []dispatch.TagWorth, tags []string) time.Duration {
 //	w (age(i) - age(j)) <= c(i,d) - c(j,d) <= C, so that j was asked for at most C / w after i.
 //
 // Orders that are asked for later than that never keep i waiting, however near and many they are. Those before are
-// finite in number, and each takes a driver once, or once more for each no: i waits no longer than in first come, first
-// served order if it had come C / w later. In a round that is decided greedily, and among orders of mode nearest, which
-// are served by age, no later order of the same priority goes before i at all.
+// finite in number, as are those asked for while the reach of i still grows (Core.reach), and each takes a driver once, or
+// once more for each no: i waits no longer than in first come, first served order if it had come C / w, or that time,
+// later. In a round that is decided greedily, and among orders of mode nearest, which are served by age, no later order
+// of the same priority goes before i at all.
 type scale struct{ shift, span time.Duration }
 
 // scaleOf gives the scale that fits all of the terms.

@@ -21,10 +21,11 @@ type finder struct {
 	classes map[string]uint16
 	// free counts the drivers that are.
 	free int
-	// barren are the orders without a free driver near, and how much of the news was looked at for each. news are the
+	// barren are the orders without a free driver near, how near that was, and how much of the news was looked at for
+	// each. news are the
 	// places at which free drivers were seen since quarter, one after the other: only they can change that, where travel
 	// times grow with the line. With the quarter of an hour all is looked at anew, as travel times may be others.
-	barren  map[dispatch.OrderID]int
+	barren  map[dispatch.OrderID]barren
 	news    []geo.LatLng
 	quarter time.Time
 
@@ -37,6 +38,12 @@ type finder struct {
 	ending []*driver
 }
 
+// barren is how long a way to an order nobody was within, when so much of the news was known.
+type barren struct {
+	pickup time.Duration
+	looked int
+}
+
 // indexResolution is coarser than a server's, as fleets are smaller: cells of 5 km2. What is found is the same.
 const indexResolution = 7
 
@@ -44,7 +51,7 @@ const indexResolution = 7
 const stateFree = 1
 
 func newFinder(w *world) *finder {
-	return &finder{w: w, index: geo.NewIndex(indexResolution), classes: map[string]uint16{}, barren: map[dispatch.OrderID]int{}}
+	return &finder{w: w, index: geo.NewIndex(indexResolution), classes: map[string]uint16{}, barren: map[dispatch.OrderID]barren{}}
 }
 
 // join takes a driver into the index.
@@ -143,7 +150,7 @@ func (f *finder) order(s *market.Seek, o *market.Sought, k int, out *market.Cand
 			f.nearest(s, o, k)
 		}
 		if len(f.found) == 0 && len(o.Barred) == 0 { // a bar may end at any time
-			f.barren[o.Order] = len(f.news)
+			f.barren[o.Order] = barren{o.MaxPickup, len(f.news)}
 		}
 	}
 	f.chained(o, k)
@@ -194,16 +201,16 @@ func (f *finder) all(o *market.Sought) {
 
 // stillBarren tells whether no free driver was near an order, and none was seen within reach since.
 func (f *finder) stillBarren(o *market.Sought) bool {
-	looked, barren := f.barren[o.Order]
-	if !barren || len(o.Barred) > 0 {
+	was, ok := f.barren[o.Order]
+	if !ok || was.pickup < o.MaxPickup || len(o.Barred) > 0 {
 		return false
 	}
-	for _, at := range f.news[looked:] {
+	for _, at := range f.news[was.looked:] {
 		if f.within(o, at) && f.w.sc.Travel.Drive(at, o.Stops[0].LatLng, f.w.now) <= o.MaxPickup {
 			return false
 		}
 	}
-	f.barren[o.Order] = len(f.news)
+	f.barren[o.Order] = barren{o.MaxPickup, len(f.news)}
 	return true
 }
 

@@ -53,9 +53,9 @@ func NamedPolicy(name string, window time.Duration) (Policy, error) {
 	}
 	switch name {
 	case "nearest":
-		p.Market.Mode, p.Market.RichRatio = dispatch.ModeNearest, atOnce
+		p.Market.Mode, p.Market.RichRatio, p.Market.Reach = dispatch.ModeNearest, atOnce, 0
 	case "nearest_freed":
-		p.Market.Mode, p.Market.RichRatio = dispatch.ModeNearest, atOnce
+		p.Market.Mode, p.Market.RichRatio, p.Market.Reach = dispatch.ModeNearest, atOnce, 0
 		p.Search = SearchFreed
 	case "batch":
 		p.Market.Mode = dispatch.ModeBatch

@@ -35,12 +35,14 @@ type Policy struct {
 
 // Terms are what may differ by service and vehicle class.
 type Terms struct {
-	Mode       string  `json:"mode"`
-	OfferTTLS  float64 `json:"offer_ttl_s"`
-	MaxPickupS float64 `json:"max_pickup_s"`
-	WaveSize   int     `json:"wave_size"`
-	WaveS      float64 `json:"wave_s"`
-	Cost       Cost    `json:"cost"`
+	Mode        string  `json:"mode"`
+	OfferTTLS   float64 `json:"offer_ttl_s"`
+	MaxPickupS  float64 `json:"max_pickup_s"`
+	ReachS      float64 `json:"reach_s"`
+	ReachGrowth float64 `json:"reach_growth"`
+	WaveSize    int     `json:"wave_size"`
+	WaveS       float64 `json:"wave_s"`
+	Cost        Cost    `json:"cost"`
 }
 
 // Cost weighs the terms of a pair's cost.
@@ -88,8 +90,8 @@ func PolicyFrom(p *dispatch.Policy) Policy {
 func termsFrom(t *dispatch.Terms) Terms {
 	c := &t.Cost
 	w := Terms{
-		Mode: string(t.Mode), OfferTTLS: seconds(t.OfferTTL), MaxPickupS: seconds(t.MaxPickup), WaveSize: t.WaveSize,
-		WaveS: seconds(t.Wave),
+		Mode: string(t.Mode), OfferTTLS: seconds(t.OfferTTL), MaxPickupS: seconds(t.MaxPickup),
+		ReachS: seconds(t.Reach), ReachGrowth: t.ReachGrowth, WaveSize: t.WaveSize, WaveS: seconds(t.Wave),
 		Cost: Cost{
 			AgeWeight: c.Age, IdleWeight: c.Idle, IdleMaxS: seconds(c.IdleMax), ChainWeight: c.Chain,
 			DestinationWeight: c.Destination, DeclineWeight: c.Decline, PreferTagsS: map[string]float64{},
