@@ -15,18 +15,18 @@ import (
 
 // tuneCmd looks for a better policy.
 type tuneCmd struct {
-	Base     string   `help:"Where the search starts: a policy as of simulate --policy." default:"batch" placeholder:"NAME|FILE"`
+	Base     string   `help:"Where the search starts: a policy as of simulate --policy (default: batch)." default:"batch" placeholder:"NAME|FILE"`
 	Vary     []string `help:"A key of the policy (docs/policy.md) and values to try beside the base's; may be repeated. A slash goes into an object: cost/age_weight=0.5,2. Default: a few values of cost/age_weight, candidates, chain_s and max_pickup_s." sep:"none" placeholder:"KEY=V,..."`
-	Passes   int      `help:"At most how often all keys are tried; it ends before when nothing changes." default:"3" placeholder:"N"`
+	Passes   int      `help:"At most how often all keys are tried; it ends before when nothing changes (default: 3)." default:"3" placeholder:"N"`
 	Days     string   `help:"Recorded days to train on, by commas: days of the market's calendar such as 2008-05-19, with --instances the seeds of instances." placeholder:"DAY,..."`
 	Validate string   `help:"Other days, on which base and best are compared." placeholder:"DAY,..."`
 	Hours    string   `help:"Of each day only the orders of these hours of the market's clock, such as 17:00-20:00; 22:00-02:00 ends on the next day. Default: all." placeholder:"HH:MM-HH:MM"`
 	Seeds    int      `help:"Of made-up demand: how many seeds to train on, from --seed on; the next so many are for the validation (default: 3)." placeholder:"N"`
 	JSON     bool     `name:"json" help:"Print one JSON object a line for each policy tried, and one for the validation."`
 
-	WaitWeight     float64 `group:"What a policy costs, in seconds for each order requested" help:"Weight of a served order's wait, from the request to the driver's arrival (meals: from when they are ready until they are picked up)." default:"1" placeholder:"W"`
-	DeadheadWeight float64 `group:"What a policy costs, in seconds for each order requested" help:"Weight of the empty way to its pickup." default:"1" placeholder:"W"`
-	UnservedS      float64 `group:"What a policy costs, in seconds for each order requested" help:"What an order costs that was not served." default:"1200" placeholder:"S"`
+	WaitWeight     float64 `group:"What a policy costs, in seconds for each order requested" help:"Weight of a served order's wait, from the request to the driver's arrival (meals: from when they are ready until they are picked up; default: 1)." default:"1" placeholder:"W"`
+	DeadheadWeight float64 `group:"What a policy costs, in seconds for each order requested" help:"Weight of the empty way to its pickup (default: 1)." default:"1" placeholder:"W"`
+	UnservedS      float64 `group:"What a policy costs, in seconds for each order requested" help:"What an order costs that was not served (default: 1200)." default:"1200" placeholder:"S"`
 
 	recordedFiles
 	sceneFlags

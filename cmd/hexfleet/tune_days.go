@@ -128,6 +128,9 @@ func (c *tuneCmd) calendarDays(std stdio, names []string) ([]tuneDay, error) {
 		if in.trips = sim.Within(all, in.from, in.to); len(in.trips) == 0 {
 			return nil, fmt.Errorf("--days, --validate: %s holds no trip of market %s on %s", c.Trips, in.market.ID, names[i])
 		}
+		if c.Cruise && len(sim.Within(all, time.Time{}, in.from)) < minHaunts {
+			return nil, usagef("--cruise: fewer than %d trips before %s tell where riders are found; leave that day out", minHaunts, names[i])
+		}
 		d, err := c.day(std, names[i], &in, c.Seed)
 		if err != nil {
 			return nil, err

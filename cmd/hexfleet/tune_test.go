@@ -63,7 +63,7 @@ func tuneLines(t *testing.T, args ...string) (trials []tuneLine, verdict tuneLin
 }
 
 func TestTune_made_up_city(t *testing.T) {
-	scene := []string{"--drivers", "20", "--duration", "20m", "--load", "0.9", "--seeds", "2"}
+	scene := []string{"--drivers", "20", "--duration", "20m", "--load", "0.9", "--decline", "0.2", "--seeds", "2"}
 	args := append(slices.Clone(scene), "--vary", "max_pickup_s=60,600", "--vary", "chain_s=0,120", "--vary", "cost/age_weight=3")
 	trials, verdict := tuneLines(t, args...)
 	seen := map[string]bool{}
@@ -178,6 +178,7 @@ func TestTune_recorded_days(t *testing.T) {
 		"--days 2014-05-13 --validate x --seeds 2":                    "--seeds are of made-up demand",
 		"--days 2014-05-12 --validate 2014-05-13 --hours 17-20":       "--hours must be such as",
 		"--days 2014-05-12 --validate 2014-05-13 --hours 17:00-17:00": "--hours must be such as",
+		"--days 2014-05-14 --validate 2014-05-13 --cruise":            "fewer than 100 trips before 2014-05-14",
 		"--days 2014-05-12 --validate 2014-05-13 --base best":         `there is no policy "best"`,
 	} {
 		if out, errs, code := runTune(t, append(files, strings.Fields(args)...)...); code != exitUsage || !strings.Contains(errs, says) || out != "" {

@@ -121,6 +121,10 @@ func TestSearch_Run(t *testing.T) {
 		if found.Best[0] != 2 {
 			t.Errorf("found %+v", found)
 		}
+		found = find(t, &landscape{cost: func(p tune.Point) float64 { return []float64{math.NaN(), 5}[p[0]] }}, 9, 2)
+		if found.Best[0] != 1 || !math.IsInf(found.Start, 1) {
+			t.Errorf("from such a start found %+v", found)
+		}
 	})
 	t.Run("without_keys_the_start_is_the_best", func(t *testing.T) {
 		found := find(t, &landscape{cost: func(tune.Point) float64 { return 3 }}, 9)
