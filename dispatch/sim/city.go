@@ -21,12 +21,14 @@ const (
 	shortestTrip geo.Meters = 300
 )
 
-// City is a made-up city: a disk in which drivers stand and riders ask, everywhere alike. The same seed
-// gives the same city.
+// City is a made-up city: a disk in which drivers stand and riders ask, everywhere alike (CityFor), or one of hot spots
+// (WideCity). The same seed gives the same city.
 type City struct {
 	Center geo.LatLng
 	Radius geo.Meters
 	Seed   uint64
+	// spots are the hot spots; nil where all is alike.
+	spots *spots
 }
 
 // CityFor is a city around center, as large as n drivers make it at DriversPerKm2.
@@ -40,13 +42,13 @@ func (c City) Sessions(n int, on time.Time) []Session {
 	r := rand.New(rand.NewPCG(c.Seed, 1))
 	sessions := make([]Session, n)
 	for i := range sessions {
-		sessions[i] = Session{Driver: fmt.Sprintf("driver-%05d", i+1), On: on, At: c.place(r)}
+		sessions[i] = Session{Driver: fmt.Sprintf("driver-%05d", i+1), On: on, At: c.place(r, loose)}
 	}
 	return sessions
 }
 
-// Trips are those of a Poisson stream of perSecond trips a second from one instant to before another. Their
-// length is exponential, their direction any; one that would leave the city turns until it does not.
+// Trips are those of a Poisson stream of perSecond trips a second from one instant to before another. Without hot spots
+// their length is exponential, their direction any; one that would leave the city turns until it does not.
 func (c City) Trips(perSecond float64, from, to time.Time) []Trip {
 	r := rand.New(rand.NewPCG(c.Seed, 2))
 	var trips []Trip
@@ -55,7 +57,7 @@ func (c City) Trips(perSecond float64, from, to time.Time) []Trip {
 		if !at.Before(to) {
 			break
 		}
-		pickup := c.place(r)
+		pickup := c.place(r, anywhere)
 		trips = append(trips, Trip{
 			ID: fmt.Sprintf("trip-%06d", len(trips)+1), At: at, Pickup: pickup, Dropoff: c.away(r, pickup),
 		})
@@ -63,14 +65,25 @@ func (c City) Trips(perSecond float64, from, to time.Time) []Trip {
 	return trips
 }
 
-// place is anywhere in the disk.
-func (c City) place(r *rand.Rand) geo.LatLng {
+// place is anywhere in the disk, or by the hot spots but for a share.
+func (c City) place(r *rand.Rand, uniform float64) geo.LatLng {
+	if c.spots != nil {
+		return c.spots.place(r, uniform)
+	}
 	return move(c.Center, geo.Meters(math.Sqrt(r.Float64()))*c.Radius, 2*math.Pi*r.Float64())
 }
 
 // away is the end of a trip from p.
 func (c City) away(r *rand.Rand, p geo.LatLng) geo.LatLng {
 	const tries = 64
+	if c.spots != nil {
+		for range tries {
+			if to := c.spots.place(r, anywhere); geo.Distance(p, to) >= shortestTrip {
+				return to
+			}
+		}
+		return c.Center
+	}
 	length := max(shortestTrip, meanTrip*geo.Meters(r.ExpFloat64()))
 	for range tries {
 		if to := move(p, min(length, c.Radius), 2*math.Pi*r.Float64()); geo.Distance(c.Center, to) <= c.Radius {

@@ -47,3 +47,36 @@ func TestCity(t *testing.T) {
 		t.Errorf("got %d trips at rate 0", len(got))
 	}
 }
+
+func TestWideCity(t *testing.T) {
+	from := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	city := sim.WideCity(geo.LatLng{Lat: 37.77, Lng: -122.42}, 7)
+	sessions, trips := city.Sessions(1000, from), city.Trips(1, from, from.Add(time.Hour))
+	near := func(p geo.LatLng) bool {
+		north := geo.Distance(geo.LatLng{Lat: p.Lat, Lng: city.Center.Lng}, city.Center)
+		east := geo.Distance(geo.LatLng{Lat: city.Center.Lat, Lng: p.Lng}, city.Center)
+		return north <= 15_010 && east <= 15_010
+	}
+	for _, s := range sessions {
+		if !near(s.At) {
+			t.Errorf("%s stands at %v, outside", s.Driver, s.At)
+		}
+	}
+	var sum geo.Meters
+	for i, trip := range trips {
+		length := geo.Distance(trip.Pickup, trip.Dropoff)
+		if sum += length; !near(trip.Pickup) || !near(trip.Dropoff) || length < 300 {
+			t.Errorf("trip %d: %+v", i, trip)
+		}
+	}
+	// Two places anywhere in such a square lie 15.6 km apart in the mean; seeds differ by where their spots lie.
+	if mean := sum / geo.Meters(len(trips)); len(trips) < 3000 || mean < 8000 || mean > 20_000 {
+		t.Errorf("%d trips of %.0f m in the mean", len(trips), mean)
+	}
+	if again := sim.WideCity(city.Center, 7); !reflect.DeepEqual(trips, again.Trips(1, from, from.Add(time.Hour))) {
+		t.Error("the same seed gave other trips")
+	}
+	if other := sim.WideCity(city.Center, 8); reflect.DeepEqual(sessions, other.Sessions(1000, from)) {
+		t.Error("another seed gave the same sessions")
+	}
+}
