@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/hexfleet/hexfleet/dispatch"
+	"github.com/hexfleet/hexfleet/dispatch/sim"
+	"github.com/hexfleet/hexfleet/geo"
 )
 
 // sceneFlags say what simulate and tune play, recorded days apart: the market, made-up demand, people, roads and networks.
@@ -16,6 +18,8 @@ type sceneFlags struct {
 	Rate     float64       `group:"Made-up demand" help:"Orders a second of the virtual clock (default: by --load)." placeholder:"R"`
 	Load     float64       `group:"Made-up demand" help:"Instead of --rate: hours of trips that are asked for over hours that drivers are on duty (default: 0.95)." placeholder:"X"`
 	Duration time.Duration `group:"Made-up demand" help:"How long orders are placed, virtual time (default: 3h)." placeholder:"D"`
+
+	City string `group:"Made-up demand" help:"dense: a disk as dense with drivers as San Francisco, short trips; wide: a square of 30 km with 20 hot spots, long trips between them (--travel straight, --speed-mps 6.94 and --circuity 1 for 25 km/h by the line)." enum:",dense,wide" default:"" placeholder:"dense|wide"`
 
 	conductFlags
 	Travel   string  `group:"Conduct" help:"How long drives take, for drivers and the engine alike: straight (one speed on a road longer than the line by a factor) or learnt (geo/eta's model, taught by the trips of the file before --from). Default: learnt for recorded rides, straight for made-up ones; meal instances bring their own speed." enum:",straight,learnt" default:"" placeholder:"straight|learnt"`
@@ -34,10 +38,10 @@ func (c *sceneFlags) check(recorded bool) error {
 	if err := c.conductFlags.check(); err != nil {
 		return err
 	}
-	madeUp := c.Drivers != 0 || c.Rate != 0 || c.Load != 0 || c.Duration != 0
+	madeUp := c.Drivers != 0 || c.Rate != 0 || c.Load != 0 || c.Duration != 0 || c.City != ""
 	switch {
 	case recorded && madeUp:
-		return usagef("--drivers, --rate, --load and --duration make demand up: they do not go with --trips")
+		return usagef("--drivers, --rate, --load, --duration and --city make demand up: they do not go with --trips")
 	case c.Rate != 0 && c.Load != 0:
 		return usagef("--rate and --load exclude each other")
 	case c.Drivers < 0 || c.Duration < 0 || c.Window < 0:
@@ -60,6 +64,14 @@ func (c *sceneFlags) check(recorded bool) error {
 		return usagef("--lost-network must be from 0 to below 1, not %v", c.LostNetwork)
 	}
 	return nil
+}
+
+// city is the made-up one of so many drivers around center.
+func (c *sceneFlags) city(center geo.LatLng, drivers int, seed uint64) sim.City {
+	if c.City == "wide" {
+		return sim.WideCity(center, seed)
+	}
+	return sim.CityFor(center, drivers, seed)
 }
 
 // Bounds of flags: above them is a slip of the pen.
