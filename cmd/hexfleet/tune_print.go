@@ -184,6 +184,9 @@ func (v *validation) words() string {
 	if was > 0 {
 		days += fmt.Sprintf(" (%+.1f %%)", 100*(is-was)/was)
 	}
+	_, served, _, _ := v.base.figures()
+	_, serves, _, _ := v.best.figures()
+	days += fmt.Sprintf("; it serves %.1f %% of the orders where the base serves %.1f", 100*serves.Mean, 100*served.Mean)
 	switch {
 	case !v.wins():
 		return "The best does not win on days that it was not trained on: " + days + ". Keep the base."

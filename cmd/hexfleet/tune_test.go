@@ -270,13 +270,15 @@ func TestValidation_words(t *testing.T) {
 		says       string
 	}{
 		{[]float64{5, 5}, []float64{5, 5}, false, "No value that was tried is better"},
-		{[]float64{10, 10, 10}, []float64{9, 8, 10}, true, "The best wins: it costs less on 2 of 3 days, 9.0 s an order in the mean where the base costs 10.0 (-10.0 %)."},
+		{[]float64{10, 10, 10}, []float64{9, 8, 10}, true, "The best wins: it costs less on 2 of 3 days, 9.0 s an order in the mean where the base costs 10.0 (-10.0 %); it serves 50.0 % of the orders where the base serves 80.0."},
 		{[]float64{10, 10, 10}, []float64{11, 11, 1}, true, "not on most days: it costs less on 1 of 3"},
 		{[]float64{10, 10}, []float64{10, 12}, true, "The best does not win on days that it was not trained on: it costs less on 0 of 2 days"},
 		{[]float64{10, 10, 10}, []float64{9, 9, 15}, true, "The best does not win"},
 		{[]float64{10}, []float64{10}, true, "The best does not win"},
 	} {
-		v := validation{days: make([]tuneDay, len(c.base)), base: trial{costs: c.base}, best: trial{costs: c.best}, changed: c.changed}
+		v := validation{days: make([]tuneDay, len(c.base)), changed: c.changed}
+		v.base = trial{costs: c.base, days: []tune.Day{{Requested: 10, Served: 8}}}
+		v.best = trial{costs: c.best, days: []tune.Day{{Requested: 10, Served: 5}}}
 		if got := v.words(); !strings.Contains(got, c.says) {
 			t.Errorf("%v after %v: %q, want %q", c.best, c.base, got, c.says)
 		}

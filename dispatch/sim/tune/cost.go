@@ -12,7 +12,8 @@ type Objective struct {
 
 // DefaultObjective takes a second of a rider's wait for as dear as one of a driver's empty way. An order that is not
 // served costs 20 min, what the solver's studies charge for an unmatched order and the clairvoyant for one left out
-// (sim.OrderWorth): more than the longest wait and way of nearly all served ones, so that serving is worth its while.
+// (sim.OrderWorth). There it stands against the way alone; here the way counts twice, once for the rider who waits
+// meanwhile, so that an order more than 10 min away is cheaper unserved. Whoever wants it served sets Unserved higher.
 func DefaultObjective() Objective {
 	return Objective{Wait: 1, Deadhead: 1, Unserved: 20 * time.Minute}
 }
