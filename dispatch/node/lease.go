@@ -82,15 +82,22 @@ func newLease(cfg leaseConfig) *lease {
 	return &lease{cfg: cfg, quit: make(chan struct{}), changed: make(chan struct{})}
 }
 
-// start renews for the first time, and from then on until end.
+// start renews for the first time, and from then on until end. A store that is only slow to answer is asked again:
+// there is no term until it does.
 func (l *lease) start(ctx context.Context) error {
 	sent := l.cfg.wall.Now()
-	if err := l.cfg.store.Renew(ctx); err != nil {
+	err := l.cfg.store.Renew(ctx)
+	if err != nil && !slow(ctx, err) {
 		return err
 	}
-	l.renewed(sent)
-	l.work.Go(func() { l.run(sent.Add(dispatch.RenewEvery)) })
+	next := l.answered(sent, err)
+	l.work.Go(func() { l.run(next) })
 	return nil
+}
+
+// slow tells that a call failed because the store did not answer in time, while whoever asked has time left.
+func slow(ctx context.Context, err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
 }
 
 // forever begins a term that does not end: where the store is this process's alone.
@@ -216,6 +223,9 @@ func (l *lease) answered(sent time.Time, err error) time.Time {
 	l.renewed(sent)
 	return sent.Add(dispatch.RenewEvery)
 }
+
+// errNoTerm is why nothing is taken while there is no term.
+var errNoTerm = errors.New("the lease is not renewed")
 
 // errSlow tells of a renewal that is not answered, and may be yet.
 var errSlow = errors.New("the store has not answered yet")

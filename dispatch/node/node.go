@@ -129,7 +129,7 @@ func (n *Node) Start(ctx context.Context) error {
 	}
 	for _, m := range n.cfg.Markets {
 		err := n.seats[m.ID].try(ctx)
-		if n.cfg.Shared && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		if n.cfg.Shared && (slow(ctx, err) || errors.Is(err, errNoTerm)) {
 			n.cfg.Log.Warn("market not taken, trying on", "market", m.ID, "error", err)
 			continue // its seat does
 		}

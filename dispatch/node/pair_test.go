@@ -31,6 +31,7 @@ type shared struct {
 	moved  map[dispatch.MarketID]string  // guarded by mu; who stored the cursor last
 	wrote  map[string][]dispatch.OrderID // guarded by mu; the orders that each node committed an event of
 	barred map[string]int                // guarded by mu; how often each node asked for a market that another held
+	late   int                           // guarded by mu; so many renewals to come are not answered in time
 }
 
 // view is the store as one node has it open.
@@ -88,14 +89,23 @@ func (v *view) Renew(ctx context.Context) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.late > 0 {
+		v.late--
+		v.unwell()
+		return dispatch.Unavailable("the store does not answer", context.DeadlineExceeded)
+	}
 	v.until[v.name] = v.wall.Now().Add(dispatch.LeaseFor)
 	return nil
 }
 
-func (v *view) Resign(ctx context.Context) error {
+func (v *view) unwell() {
 	v.state.Lock()
+	defer v.state.Unlock()
 	v.well = false
-	v.state.Unlock()
+}
+
+func (v *view) Resign(ctx context.Context) error {
+	v.unwell()
 	if err := v.reach(ctx); err != nil {
 		return err
 	}

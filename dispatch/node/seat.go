@@ -65,7 +65,7 @@ func (s *seat) take(ctx context.Context) error {
 	// The term is taken first: a market taken while it went on, and at its end, cannot have been another's since.
 	t, _ := s.node.lease.present()
 	if t == nil || !t.valid() {
-		return dispatch.Unavailable("the lease of this node has run out", nil)
+		return dispatch.Unavailable("this node has no lease", errNoTerm)
 	}
 	lease, err := s.node.cfg.Store.Lead(ctx, s.market.ID)
 	if err != nil {

@@ -51,6 +51,23 @@ func TestNode_StandsBy(t *testing.T) {
 	}
 }
 
+// TestNode_Start_beside_a_slow_store starts a node whose first renewals are not answered in time.
+func TestNode_Start_beside_a_slow_store(t *testing.T) {
+	p := newPair(t)
+	p.a.Stop(t.Context())
+	p.b.Stop(t.Context())
+	p.shared.mu.Lock()
+	p.shared.late = 3
+	p.shared.mu.Unlock()
+	c := p.start("c", t.TempDir(), nil)
+	if c.Ready() == nil || c.leads() {
+		t.Error("it leads without a lease")
+	}
+	p.wantUnavailable(c, ride("o1", "k1"))
+	p.until("it leads", c.leads)
+	p.wantOK(c, ride("o1", "k1"))
+}
+
 func TestNode_Stop(t *testing.T) {
 	t.Run("hands_over_at_once", func(t *testing.T) {
 		p := newPair(t)
