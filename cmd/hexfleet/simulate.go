@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 
 // simulateCmd runs the engine on a virtual clock.
 type simulateCmd struct {
-	Policy string `help:"Policies to compare, by commas: nearest (each order at once, the oldest first, takes its nearest free driver), nearest_freed (and a driver who becomes free takes the nearest waiting order), batch, batch_chain (drivers are asked up to 300 s before their trip ends), or a markets file." default:"batch" placeholder:"NAME,..."`
+	Policy string `help:"Policies to compare, by commas: nearest (each order at once, the oldest first, takes its nearest free driver), nearest_freed (and a driver who becomes free takes the nearest waiting order), batch, batch_chain (drivers are asked up to 300 s before their trip ends), or a markets file; with --log also recorded, the log's own (default: batch; with --log recorded,batch)." placeholder:"NAME,..."`
 	recordedFlags
+	logFlags
 	sceneFlags
 
 	Seeds      int           `help:"How many seeds to run, from --seed on; the table tells the mean and the spread. A recorded day without chances is the same for each." default:"1" placeholder:"N"`
@@ -34,11 +36,11 @@ func (c *simulateCmd) Run(ctx context.Context, std stdio) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	in, err := c.input()
+	in, err := c.input(std.Err)
 	if err != nil {
 		return err
 	}
-	policies, err := c.policies(in.market, in.meals)
+	policies, err := c.policies(&in)
 	if err != nil {
 		return err
 	}
@@ -63,6 +65,11 @@ func (c *simulateCmd) Run(ctx context.Context, std stdio) error {
 		return err
 	}
 	rows := c.rows(runs, results, len(policies))
+	if in.past != nil {
+		n := len(policies)
+		rows = slices.Insert(rows, n, in.past.row())
+		results = slices.Insert(results, n, []*sim.Result{in.past.AsRecorded})
+	}
 	if references {
 		more, err := c.references(&in, scenarios, policies)
 		if err != nil {
@@ -70,7 +77,9 @@ func (c *simulateCmd) Run(ctx context.Context, std stdio) error {
 		}
 		rows = append(rows, more...)
 	}
-	if !c.JSON {
+	if c.JSON && in.past != nil {
+		err = printSimulated(std.Out, in.past.AsRecorded)
+	} else if !c.JSON {
 		err = printComparison(std.Out, rows, in.meals != nil)
 	}
 	if c.Report != "" {
@@ -81,6 +90,9 @@ func (c *simulateCmd) Run(ctx context.Context, std stdio) error {
 
 // check refuses flags that make no sense, alone or together.
 func (c *simulateCmd) check() error {
+	if err := c.checkLog(); err != nil {
+		return err
+	}
 	if err := errors.Join(c.recordedFlags.check(), c.sceneFlags.check(c.given())); err != nil {
 		return err
 	}
@@ -89,17 +101,29 @@ func (c *simulateCmd) check() error {
 		return usagef("--slack and --bound-k must not be negative")
 	case c.Seeds < 1 || c.Seeds > maxSeeds:
 		return usagef("--seeds must be from 1 to %d, not %d", maxSeeds, c.Seeds)
-	case strings.Trim(c.Policy, ", ") == "":
+	case len(c.names()) == 0:
 		return usagef("--policy names no policy")
 	}
 	return nil
 }
 
+// names are those of the policies.
+func (c *simulateCmd) names() []string {
+	if c.Policy == "" && c.Log != "" {
+		return splitNames(defaultLogPolicies)
+	}
+	return splitNames(cmp.Or(c.Policy, defaultPolicies))
+}
+
 // policies are those named, over the market's place.
-func (c *simulateCmd) policies(m dispatch.Market, meals *sim.Meals) ([]sim.Policy, error) {
+func (c *simulateCmd) policies(in *simulateInput) ([]sim.Policy, error) {
 	var out []sim.Policy
-	for _, name := range splitNames(c.Policy) {
-		p, err := c.policy(name, m, meals)
+	for _, name := range c.names() {
+		if in.past != nil && name == recordedPolicy {
+			out = append(out, in.past.policy())
+			continue
+		}
+		p, err := c.policy(name, in.market, in.meals)
 		if err != nil {
 			return nil, fmt.Errorf("--policy: %w", err)
 		}

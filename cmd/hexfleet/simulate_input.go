@@ -20,18 +20,24 @@ type simulateInput struct {
 	zone   *time.Location
 	// left are the trips of other markets, which are not played.
 	left int
+	// past is the log that is played; nil for none. assumed is what its people do.
+	past    *pastDay
+	assumed []sim.Assumption
 }
 
 // input reads the files, and chooses the market.
-func (c *simulateCmd) input() (simulateInput, error) {
+func (c *simulateCmd) input(progress io.Writer) (simulateInput, error) {
 	var rec recorded
+	if c.Log != "" {
+		return c.logInput(progress)
+	}
 	if c.given() {
 		var err error
 		if rec, err = c.recordedFlags.read(); err != nil {
 			return simulateInput{}, err
 		}
 	}
-	return c.place(rec, splitNames(c.Policy))
+	return c.place(rec, c.names())
 }
 
 // place chooses the market, and leaves out what is not in it. The policies may name markets files.
@@ -166,11 +172,15 @@ func (c *sceneFlags) scenario(in *simulateInput, seed uint64) (*sim.Scenario, er
 		sc.Conduct.PickupService, sc.Conduct.DropoffService = in.meals.PickupService, in.meals.DropoffService
 	}
 	sessions := in.sessions
-	if !in.given() {
-		sessions = c.makeUp(sc, seed)
-	}
-	if sc.Workers = sim.Workers(sessions, sc.From, sc.To); len(sc.Workers) == 0 {
-		return nil, usagef("nobody is on shift between --from and --to")
+	if in.past != nil {
+		in.assumed = in.past.play(sc)
+	} else {
+		if !in.given() {
+			sessions = c.makeUp(sc, seed)
+		}
+		if sc.Workers = sim.Workers(sessions, sc.From, sc.To); len(sc.Workers) == 0 {
+			return nil, usagef("nobody is on shift between --from and --to")
+		}
 	}
 	if c.Cruise && in.meals == nil && in.given() {
 		sc.Haunts = haunts(in.all, in.from)
@@ -183,6 +193,8 @@ func (c *sceneFlags) travel(in *simulateInput) sim.Travel {
 	switch {
 	case in.meals != nil:
 		return in.meals.Travel()
+	case in.past != nil:
+		return in.past.travel(c, in.zone)
 	case c.Travel == "learnt" || c.Travel == "" && in.given():
 		return sim.LearntTravel(in.zone, in.all, in.from)
 	}
@@ -198,7 +210,7 @@ func (c *sceneFlags) makeUp(sc *sim.Scenario, seed uint64) []sim.Session {
 	if length == 0 {
 		length = simulateDuration
 	}
-	city := sim.CityFor(middle(&sc.Market.Area), drivers, seed)
+	city := c.city(middle(&sc.Market.Area), drivers, seed)
 	sc.From = time.Unix(0, 0).UTC()
 	sc.To = sc.From.Add(length)
 	rate := c.Rate
@@ -226,6 +238,9 @@ func meanTrip(city *sim.City, sc *sim.Scenario) time.Duration {
 // tell says what is played.
 func (in *simulateInput) tell(w io.Writer, sc *sim.Scenario) {
 	fmt.Fprintf(w, "market %s: %d drivers, %d orders in %s\n", sc.Market.ID, len(sc.Workers), len(sc.Trips), sc.To.Sub(sc.From).Round(time.Second))
+	if in.past != nil {
+		in.past.tell(w, in.assumed)
+	}
 	if in.left > 0 {
 		fmt.Fprintf(w, "%d trips that begin elsewhere are left out\n", in.left)
 	}

@@ -17,10 +17,11 @@ import (
 	"github.com/hexfleet/hexfleet/dispatch/sim/report"
 )
 
-// simulated is a result as --json prints it: the contract's object.
+// simulated is a result as --json prints it: the contract's object. What really happened has no seed and no digest, and
+// nobody knows its deadhead in metres.
 type simulated struct {
 	Policy            string      `json:"policy"`
-	Seed              uint64      `json:"seed"`
+	Seed              *uint64     `json:"seed"`
 	Requested         int         `json:"requested"`
 	Served            int         `json:"served"`
 	ServedShare       float64     `json:"served_share"`
@@ -29,7 +30,7 @@ type simulated struct {
 	CancelledByDriver int         `json:"cancelled_by_driver"`
 	PickupWait        spreadJSON  `json:"pickup_wait_s"`
 	DeadheadS         meanJSON    `json:"deadhead_s"`
-	DeadheadM         meanJSON    `json:"deadhead_m"`
+	DeadheadM         *meanJSON   `json:"deadhead_m"`
 	Utilisation       float64     `json:"utilisation"`
 	Gini              float64     `json:"gini"`
 	OffersPerMatch    float64     `json:"offers_per_match"`
@@ -57,11 +58,14 @@ type meanJSON struct {
 // printSimulated writes one line of --json.
 func printSimulated(w io.Writer, r *sim.Result) error {
 	out := simulated{
-		Policy: r.Policy, Seed: r.Seed, Requested: r.Requested, Served: r.Served, ServedShare: servedShare(r),
+		Policy: r.Policy, Requested: r.Requested, Served: r.Served, ServedShare: servedShare(r),
 		Lost: r.Lost, CancelledByRider: r.ByRider, CancelledByDriver: r.ByDriver,
-		PickupWait: spreadJSON{r.Wait.Mean.Seconds(), r.Wait.P50.Seconds(), r.Wait.P95.Seconds()},
-		DeadheadS:  meanJSON{r.DeadheadTime.Seconds()}, DeadheadM: meanJSON{float64(r.DeadheadLine)},
+		PickupWait:  spreadJSON{r.Wait.Mean.Seconds(), r.Wait.P50.Seconds(), r.Wait.P95.Seconds()},
+		DeadheadS:   meanJSON{r.DeadheadTime.Seconds()},
 		Utilisation: r.Utilisation, Gini: r.Gini, OffersPerMatch: r.OffersPerMatch, Digest: r.Digest,
+	}
+	if r.Digest != "" {
+		out.Seed, out.DeadheadM = &r.Seed, &meanJSON{float64(r.DeadheadLine)}
 	}
 	if m := r.Meals; m != nil {
 		busy := m.Busy.Hours()

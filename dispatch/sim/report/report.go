@@ -31,12 +31,13 @@ type Fact struct{ Name, Value string }
 type Kind int
 
 // Simulated is a policy that was run; the others are references: no schedule is better than a Bound, an Estimate is
-// near to one, Human is what the recorded fleet did.
+// near to one, Human is what the recorded fleet did, Recorded what a server did.
 const (
 	Simulated Kind = iota
 	Bound
 	Estimate
 	Human
+	Recorded
 )
 
 // Figure is one value, or the mean over several seeds or days; the zero Figure is not known.

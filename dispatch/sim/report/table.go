@@ -111,6 +111,8 @@ func (k Kind) String() string {
 		return "estimate"
 	case Human:
 		return "human"
+	case Recorded:
+		return "recorded"
 	default:
 		return ""
 	}
