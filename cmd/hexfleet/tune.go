@@ -26,7 +26,7 @@ type tuneCmd struct {
 
 	WaitWeight     float64 `group:"What a policy costs, in seconds for each order requested" help:"Weight of a served order's wait, from the request to the driver's arrival (meals: from when they are ready until they are picked up; default: 1)." default:"1" placeholder:"W"`
 	DeadheadWeight float64 `group:"What a policy costs, in seconds for each order requested" help:"Weight of the empty way to its pickup (default: 1)." default:"1" placeholder:"W"`
-	UnservedS      float64 `group:"What a policy costs, in seconds for each order requested" help:"What an order costs that was not served (default: 1200)." default:"1200" placeholder:"S"`
+	UnservedS      float64 `group:"What a policy costs, in seconds for each order requested" help:"What an order costs that was not served (default: 3600, more than one that was served may cost under the default policy)." default:"3600" placeholder:"S"`
 
 	recordedFiles
 	sceneFlags

@@ -96,7 +96,7 @@ func TestTune_made_up_city(t *testing.T) {
 	for i, l := range lines(t, out) {
 		share := l["served_share"].(float64)
 		mean := func(key string) float64 { return l[key].(map[string]any)["mean"].(float64) }
-		want := share*(mean("pickup_wait_s")+mean("deadhead_s")) + (1-share)*1200
+		want := share*(mean("pickup_wait_s")+mean("deadhead_s")) + (1-share)*3600
 		if got := slices.Concat(trials[0].CostOfDays, verdict.Base.CostOfDays)[i]; math.Abs(got-want) > 1e-6 {
 			t.Errorf("seed %d costs %v, by simulate %v", i+1, got, want)
 		}

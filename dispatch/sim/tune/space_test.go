@@ -123,7 +123,7 @@ func TestTrim(t *testing.T) {
 func TestObjective_Cost(t *testing.T) {
 	o := tune.DefaultObjective()
 	day := tune.Day{Requested: 10, Served: 8, Wait: 100 * time.Second, Deadhead: 50 * time.Second}
-	if got := o.Cost(day); math.Abs(got-360) > 1e-9 {
+	if got := o.Cost(day); math.Abs(got-840) > 1e-9 {
 		t.Errorf("got %v s", got)
 	}
 	o = tune.Objective{Wait: 2, Deadhead: 0.5, Unserved: 10 * time.Second}
