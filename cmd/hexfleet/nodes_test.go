@@ -220,7 +220,7 @@ func TestServe_SharesADatabase(t *testing.T) {
 func takesOver(t *testing.T, c *cluster, end func(*process)) {
 	a, b := c.pair()
 	rider := b.dial(b.token(dispatch.RoleRider, "r1"))
-	rider.fence() // or its snapshot would tell of the first order, and no event of it come
+	rider.fence()               // or its snapshot would tell of the first order, and no event of it come
 	told := map[string]string{} // key -> the body of the 201
 	create := func(p *process, key string) string { return p.acknowledged("r1", key) }
 	for i := range 20 {
