@@ -44,10 +44,12 @@ func TestTrips(t *testing.T) {
 		Duration: 540 * time.Second, Passengers: 2, Driver: "abboip",
 	}}
 	for name, in := range map[string]*bytes.Buffer{
-		"plain":            bytes.NewBufferString(trips),
-		"gzip":             zipped(t, trips),
-		"byte_order_mark":  bytes.NewBufferString("\ufeff" + trips),
-		"windows_line_end": bytes.NewBufferString(strings.ReplaceAll(trips, "\n", "\r\n")),
+		"plain":             bytes.NewBufferString(trips),
+		"gzip":              zipped(t, trips),
+		"byte_order_mark":   bytes.NewBufferString("\ufeff" + trips),
+		"a_mark_and_quotes": bytes.NewBufferString("\ufeff" + strings.Replace(trips, "dropoff_lon", `"dropoff_lon"`, 1)),
+		"a_mark_in_gzip":    zipped(t, "\ufeff"+trips),
+		"windows_line_end":  bytes.NewBufferString(strings.ReplaceAll(trips, "\n", "\r\n")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := sim.Trips(in)

@@ -53,14 +53,17 @@ type table struct {
 
 // newTable reads the header. Gzip is told by its two magic bytes (RFC 1952, section 2.3.1).
 func newTable(r io.Reader) (*table, error) {
-	buffered := bufio.NewReaderSize(r, 64<<10)
-	var in io.Reader = buffered
-	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		unzipped, err := gzip.NewReader(buffered)
+	in := bufio.NewReaderSize(r, 64<<10)
+	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		unzipped, err := gzip.NewReader(in)
 		if err != nil {
 			return nil, fmt.Errorf("read gzip: %w", err)
 		}
-		in = unzipped
+		in = bufio.NewReaderSize(unzipped, 64<<10)
+	}
+	// A byte order mark, which spreadsheets write, is no part of the first name: that may stand in quotes.
+	if mark, _ := in.Peek(3); string(mark) == "\ufeff" {
+		_, _ = in.Discard(len(mark))
 	}
 	c := csv.NewReader(in)
 	c.ReuseRecord = true
@@ -73,7 +76,7 @@ func newTable(r io.Reader) (*table, error) {
 		return nil, csvError(err)
 	}
 	for i, name := range header {
-		name = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff"))
+		name = strings.TrimSpace(name)
 		if _, twice := t.column[name]; twice {
 			return nil, &FileError{Line: 1, Column: name, Detail: "stands twice in the header"}
 		}
