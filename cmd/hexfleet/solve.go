@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,7 +18,7 @@ import (
 // solveCmd solves one assignment instance with the matching core's solver.
 type solveCmd struct {
 	In       string        `help:"The instance: line 1 '# orders=N drivers=M penalty=P k=K seed=S', line 2 'order,driver,cost', then integer rows, orders ascending, each order's rows ascending by cost; - for standard input." required:"" placeholder:"FILE"`
-	Out      string        `help:"Write 'order,driver' rows here, one for each order with a driver." placeholder:"FILE"`
+	Out      string        `help:"Write 'order,driver' rows here, one for each order with a driver; - for standard output: the result is then printed to standard error." placeholder:"FILE"`
 	Deadline time.Duration `help:"Stop after this much wall time and match the rest greedily; the printed gap is then true, not 0 (default: none)." placeholder:"D"`
 	JSON     bool          `name:"json" help:"Print the result as one JSON object."`
 }
@@ -60,16 +61,18 @@ func (c *solveCmd) Run(std stdio) error {
 	if cost, err := match.Check(p, r.Assignment); err != nil || cost != r.Cost {
 		return fmt.Errorf("the result does not stand its check: cost %d, told %d: %w", cost, r.Cost, err)
 	}
-	if c.Out != "" {
-		if err := writeAssignment(c.Out, r.Assignment); err != nil {
-			return err
-		}
+	told := std.Out
+	if c.Out == "-" {
+		told = std.Err
+	}
+	if err := c.write(std.Out, r.Assignment); err != nil {
+		return fmt.Errorf("write the assignment: %w", err)
 	}
 	edges := 0
 	for _, row := range p.Rows {
 		edges += len(row)
 	}
-	return printSolved(std.Out, c.JSON, solved{
+	return printSolved(told, c.JSON, solved{
 		Orders: len(p.Rows), Drivers: p.Drivers, Edges: edges, Matched: r.Matched,
 		Cost: r.Cost, LowerBound: r.Bound, DualGap: r.Cost - r.Bound,
 		Threads: 1, ElapsedMs: float64(took.Microseconds()) / 1000,
@@ -94,12 +97,23 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func writeAssignment(path string, a match.Assignment) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("write the assignment: %w", err)
+// write writes the assignment where --out says, out being standard output.
+func (c *solveCmd) write(out io.Writer, a match.Assignment) error {
+	switch c.Out {
+	case "":
+		return nil
+	case "-":
+		return writeAssignment(out, a)
 	}
-	w := bufio.NewWriter(f)
+	f, err := os.Create(c.Out)
+	if err != nil {
+		return err
+	}
+	return errors.Join(writeAssignment(f, a), f.Close())
+}
+
+func writeAssignment(out io.Writer, a match.Assignment) error {
+	w := bufio.NewWriter(out)
 	_, _ = w.WriteString("order,driver\n") // Flush tells the first error
 	var line []byte
 	for i, d := range a {
@@ -111,12 +125,5 @@ func writeAssignment(path string, a match.Assignment) error {
 		line = strconv.AppendInt(line, int64(d), 10)
 		_, _ = w.Write(append(line, '\n'))
 	}
-	if err := w.Flush(); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("write the assignment: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("write the assignment: %w", err)
-	}
-	return nil
+	return w.Flush()
 }

@@ -40,7 +40,7 @@ func parseInstance(r io.Reader) (*match.Problem, error) {
 	if !lines.Scan() {
 		return nil, noLine(lines, 1, "# orders=N drivers=M penalty=P k=K seed=S")
 	}
-	h, err := parseHeader(lines.Text())
+	h, err := parseHeader(strings.TrimPrefix(lines.Text(), "\ufeff")) // the byte order mark that spreadsheets write
 	if err != nil {
 		return nil, fmt.Errorf("line 1: %w", err)
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -56,6 +58,27 @@ func TestSolve(t *testing.T) {
 		out, _, code := solve(t, instance)
 		if code != exitDone || !strings.HasPrefix(out, "3 orders, 2 drivers, 3 edges: 2 matched, cost 1032, lower bound 1032 (gap 0), ") {
 			t.Errorf("%d: %q", code, out)
+		}
+	})
+
+	t.Run("writes_it_to_standard_output_and_tells_of_it_elsewhere", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		for _, c := range []struct{ flag, told string }{
+			{"--json", `{"orders":3,`}, {"--json=false", "3 orders, 2 drivers, 3 edges: 2 matched,"},
+		} {
+			out, told, code := solve(t, instance, "--out", "-", c.flag)
+			if code != exitDone || out != "order,driver\n0,1\n2,0\n" || !strings.HasPrefix(told, c.told) {
+				t.Errorf("%s: %d, printed %q, and to standard error %q", c.flag, code, out, told)
+			}
+		}
+		if _, err := os.Stat("-"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a file of that name: %v", err)
+		}
+	})
+
+	t.Run("a_byte_order_mark_is_no_part_of_the_instance", func(t *testing.T) {
+		if out, complaint, code := solve(t, "\ufeff"+instance); code != exitDone || !strings.HasPrefix(out, "3 orders, ") {
+			t.Errorf("%d: %q %q", code, out, complaint)
 		}
 	})
 
