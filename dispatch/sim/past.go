@@ -34,7 +34,7 @@ type Past struct {
 type Gaps struct {
 	// Carried orders were under way before anything was told, Open ones were not over at the end.
 	Carried, Open int
-	// Located spells of duty begin at a place found by what rounds were told, or where the driver was known to be before;
+	// Located spells of duty begin at a place found by what rounds were told, or where the driver is known to have been;
 	// Guessed ones at a place by chance, where some trip of the day ended.
 	Located, Guessed int
 	// Staffed counts what was done by hand: orders given to drivers, taken from them, reopened, or cancelled after the

@@ -347,3 +347,123 @@ func TestWitness_of_nothing(t *testing.T) {
 		t.Error("a core without a step was a past")
 	}
 }
+
+// holes lets a witness see a day of which a part was not recorded.
+type holes struct {
+	*sim.Witness
+	*journal
+	from, to int
+}
+
+func (h *holes) Began(epoch int64, p dispatch.Policy, r dispatch.Recovery) {
+	h.policy = p
+	h.Witness.Began(epoch, p, r)
+}
+
+func (h *holes) Stepped(now time.Time, in market.Input, out market.Effects) {
+	switch h.take(out); {
+	case h.steps == h.to:
+		h.Witness.Began(2, h.policy, h.recovery(now))
+	case h.steps < h.from || h.steps > h.to:
+		h.Witness.Stepped(now, in, out)
+	}
+}
+
+func TestPast_with_a_hole(t *testing.T) {
+	h := &holes{Witness: sim.NewWitness(), journal: newJournal(), from: 300, to: 500}
+	sc := wild(t)
+	r, err := sim.Run(t.Context(), sc, named(t, "batch"), 3, sim.Options{Record: h})
+	if err != nil {
+		t.Fatal(err)
+	}
+	past, err := h.Past(time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, a := past.Gaps, past.AsRecorded
+	if g.Missing == 0 || g.Open == 0 || len(past.Trips) >= len(sc.Trips) || a.Served >= r.Served || a.Open > g.Open {
+		t.Errorf("%d trips of %d, served %d of %d, open %d, %+v", len(past.Trips), len(sc.Trips), a.Served, r.Served, a.Open, g)
+	}
+	if a.Requested != a.Served+a.Lost+a.ByRider+a.ByDriver+a.Open || a.Utilisation <= 0 || a.Utilisation > 1 {
+		t.Errorf("as recorded %+v", a)
+	}
+	for _, w := range past.Workers {
+		for i := 1; i < len(w.Shifts); i++ {
+			if off := w.Shifts[i-1].Off; off.IsZero() || w.Shifts[i].On.Before(off) {
+				t.Errorf("%s was on duty %+v", w.ID, w.Shifts)
+			}
+		}
+	}
+}
+
+// TestPast_of_staff has a dispatcher give orders to drivers and take them back.
+func TestPast_of_staff(t *testing.T) {
+	w := sim.NewWitness()
+	core := market.NewCore("lab", dispatch.DefaultPolicy(), dispatch.Recovery{})
+	w.Began(1, dispatch.DefaultPolicy(), dispatch.Recovery{})
+	now := noon
+	do := func(c dispatch.Command, k market.Known) *dispatch.Reply {
+		now = now.Add(time.Second)
+		c.Market = "lab"
+		in := market.Do{Command: c, Known: k}
+		out := core.Step(now, in)
+		w.Stepped(now, in, out)
+		if out.Reply.Err != nil {
+			t.Fatalf("%s: %v", c.Op, out.Reply.Err)
+		}
+		return out.Reply
+	}
+	staff := dispatch.Actor{Role: dispatch.RoleDispatcher, Sub: "s"}
+	driver := dispatch.Actor{Role: dispatch.RoleDriver, Sub: "d"}
+	do(dispatch.Command{Op: dispatch.OpDuty, By: driver, Driver: "d", Duty: &dispatch.DutyRequest{
+		Online: true, VehicleClass: "standard", Capacity: 1,
+	}}, market.Known{Claim: &dispatch.Claim{}})
+	do(dispatch.Command{Op: dispatch.OpCreate, By: dispatch.Actor{Role: dispatch.RoleService, Sub: "shop"}, Order: "o", New: &dispatch.NewOrder{
+		Kind: dispatch.KindRide, VehicleClass: "standard", Rider: "r", Stops: []dispatch.Stop{
+			{Type: dispatch.StopPickup, LatLng: geo.LatLng{Lat: 0.1}}, {Type: dispatch.StopDropoff, LatLng: geo.LatLng{Lat: 0.2}},
+		},
+	}}, market.Known{})
+	do(dispatch.Command{Op: dispatch.OpAssign, By: staff, Order: "o", Driver: "d"}, market.Known{})
+	do(dispatch.Command{Op: dispatch.OpUnassign, By: staff, Order: "o"}, market.Known{})
+	do(dispatch.Command{Op: dispatch.OpAssign, By: staff, Order: "o", Driver: "d"}, market.Known{})
+	do(dispatch.Command{Op: dispatch.OpCancel, By: dispatch.Engine(), Order: "o", Driver: "d", Reason: "driver_lost"}, market.Known{})
+	do(dispatch.Command{Op: dispatch.OpCancel, By: dispatch.Actor{Role: dispatch.RoleService, Sub: "shop"}, Order: "o"}, market.Known{})
+	past, err := w.Past(time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g := past.Gaps; g.Staffed != 3 || g.TakenOff != 1 || g.Guessed != 1 {
+		t.Errorf("%+v", g)
+	}
+	// The service cancelled while the order was waiting: so would its rider.
+	if trip := past.Trips[0]; trip.Patience != 5*time.Second || past.AsRecorded.ByRider != 1 {
+		t.Errorf("%+v, as recorded %+v", trip, past.AsRecorded)
+	}
+}
+
+func TestEvidence_Conduct(t *testing.T) {
+	asked := sim.Conduct{Think: time.Second, PickupService: time.Minute}
+	asked.Decline = 0.4
+	e := sim.Evidence{Accepted: 20, Declined: 5, Ignored: 15, Thought: 100 * time.Second, Given: 29, GivenBack: 9, Arrivals: 30, NoShows: 3}
+	c, told := e.Conduct(asked)
+	if c.Decline != 0.4 || c.Ignore != 15.0/40 || c.NoShow != 0.1 {
+		t.Errorf("%+v: what was asked for stays, what 30 cases show counts", c)
+	}
+	if c.GiveBack != 0 || c.Think != time.Second || c.PickupService != time.Minute {
+		t.Errorf("%+v: fewer than 30 cases show nothing", c)
+	}
+	defaults := 0
+	for _, a := range told {
+		if a.Default {
+			defaults++
+		}
+	}
+	if len(told) != 7 || defaults != 5 {
+		t.Errorf("told %+v", told)
+	}
+	e = sim.Evidence{Accepted: 0, Declined: 30, Ignored: 30}
+	asked.Decline = 0.8
+	if c, _ = e.Conduct(asked); c.Decline+c.Ignore > 1 {
+		t.Errorf("%+v: more than all offers", c)
+	}
+}
