@@ -131,10 +131,9 @@ func TestPast_finds_where_drivers_came_on(t *testing.T) {
 		off = append(off, geo.Distance(w.Shifts[0].At, at[w.ID]))
 	}
 	slices.Sort(off)
-	if median := off[len(off)/2]; len(off) != 30 || median > 500 {
-		t.Errorf("%d places, off by %.0f m in the median", len(off), float64(median))
+	if len(off) != 30 || off[len(off)/2] > 1 || off[len(off)*9/10] > 200 { // some were seen from one pickup alone
+		t.Errorf("%d places, off by %.0f m", len(off), off)
 	}
-	t.Logf("off by %.0f m", off)
 }
 
 // wishful is a day on which people ask for all there is.
@@ -164,7 +163,7 @@ func wishful(t *testing.T) *sim.Scenario {
 func TestPast_keeps_wishes_and_vehicles(t *testing.T) {
 	sc := wishful(t)
 	r, past := witnessed(t, sc, named(t, "batch"), 1)
-	quit := 0
+	quit, left := 0, 0
 	for i, want := range sc.Trips {
 		got := past.Trips[i]
 		if got.Kind != cmp.Or(want.Kind, dispatch.KindRide) || got.VehicleClass != cmp.Or(want.VehicleClass, dispatch.DefaultVehicleClass) ||
@@ -174,9 +173,15 @@ func TestPast_keeps_wishes_and_vehicles(t *testing.T) {
 		if got.Quit > 0 || got.Patience > 0 {
 			quit++
 		}
+		if got.Quit > 0 { // though a driver came
+			left++
+		}
+		if got.Quit > 0 && got.Quit != want.Quit {
+			t.Errorf("quit after %s, want %s", got.Quit, want.Quit)
+		}
 	}
-	if quit == 0 || quit != r.ByRider {
-		t.Errorf("%d quit, %d orders were cancelled by riders", quit, r.ByRider)
+	if left == 0 || quit != r.ByRider {
+		t.Errorf("%d quit, %d of them with a driver, %d orders were cancelled by riders", quit, left, r.ByRider)
 	}
 	vehicles := map[dispatch.DriverID]actor.Vehicle{}
 	for _, w := range past.Workers {
@@ -304,16 +309,25 @@ func TestPast_from_the_midst_of_a_day(t *testing.T) {
 	if past.Gaps.Carried == 0 || len(past.Trips)+past.Gaps.Carried >= len(sc.Trips) || past.Gaps.Missing != 0 {
 		t.Errorf("%d trips of %d, %+v", len(past.Trips), len(sc.Trips), past.Gaps)
 	}
-	on, later := 0, 0
-	for _, w := range past.Workers {
-		if w.Shifts[0].On.Equal(past.From) {
-			on++
-		} else {
-			later++
+	free, done, carried := 0, 0, 0
+	over := map[dispatch.DriverID]dispatch.Order{}
+	for _, o := range c.begin.Orders {
+		if end := c.orders[o.ID]; o.State.Assigned() && end.State == dispatch.StateCompleted && end.Driver == o.Driver {
+			over[o.Driver] = end
+			carried++
 		}
 	}
-	if on == 0 || later < past.Gaps.Carried/2 {
-		t.Errorf("%d drivers come on at the beginning, %d later, %d orders were under way", on, later, past.Gaps.Carried)
+	for _, w := range past.Workers {
+		s := w.Shifts[0]
+		if s.On.Equal(past.From) {
+			free++
+		}
+		if o, busy := over[w.ID]; busy && s.On.Equal(o.ChangedAt) && s.At == o.Dropoff() {
+			done++
+		}
+	}
+	if free == 0 || carried < 10 || done < carried*3/4 { // some go off duty then
+		t.Errorf("%d drivers are free at the beginning, %d come on when their order is over, %d orders were under way", free, done, carried)
 	}
 	if r := past.AsRecorded; r.Requested != len(past.Trips) || r.Utilisation <= 0 || r.Utilisation > 1 {
 		t.Errorf("as recorded %+v", r)
@@ -324,14 +338,16 @@ func TestPast_from_the_midst_of_a_day(t *testing.T) {
 type midst struct {
 	*sim.Witness
 	*journal
-	from int
+	from  int
+	begin dispatch.Recovery
 }
 
 func (m *midst) Began(_ int64, p dispatch.Policy, _ dispatch.Recovery) { m.policy = p }
 
 func (m *midst) Stepped(now time.Time, in market.Input, out market.Effects) {
 	if m.take(out); m.steps == m.from {
-		m.Witness.Began(2, m.policy, m.recovery(now))
+		m.begin = m.recovery(now)
+		m.Witness.Began(2, m.policy, m.begin)
 	} else if m.steps > m.from {
 		m.Witness.Stepped(now, in, out)
 	}
@@ -386,6 +402,9 @@ func TestPast_with_a_hole(t *testing.T) {
 	}
 	if a.Requested != a.Served+a.Lost+a.ByRider+a.ByDriver+a.Open || a.Utilisation <= 0 || a.Utilisation > 1 {
 		t.Errorf("as recorded %+v", a)
+	}
+	if off := math.Abs(1 - a.DeadheadTime.Seconds()/r.DeadheadTime.Seconds()); off > 0.25 {
+		t.Errorf("deadhead %s, without a hole %s", a.DeadheadTime, r.DeadheadTime)
 	}
 	for _, w := range past.Workers {
 		for i := 1; i < len(w.Shifts); i++ {

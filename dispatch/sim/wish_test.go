@@ -41,14 +41,16 @@ func states(events []dispatch.Event) (out []dispatch.State) {
 func TestRun_wishes(t *testing.T) {
 	t.Run("a_vehicle_class_is_served_by_its_own_alone", func(t *testing.T) {
 		for _, search := range []sim.Search{sim.SearchNear, sim.SearchFreed} {
-			sc := corner(t, sim.Wish{VehicleClass: "van"}, actor.Vehicle{}, actor.Vehicle{Class: "van"}, actor.Vehicle{Class: "bike"})
+			fleet := make([]actor.Vehicle, 20) // more than candidates: the index has to choose
+			fleet[17].Class, fleet[3].Class = "van", "bike"
+			sc := corner(t, sim.Wish{VehicleClass: "van"}, fleet...)
 			p := named(t, "batch")
 			p.Search = search
-			p.Market.Candidates = 1 // the index has to choose
-			if r, _ := play(t, sc, p, 1); r.Served != 1 || r.Drivers[1].Trips != 1 {
-				t.Errorf("search %d: served %d, the van %d", search, r.Served, r.Drivers[1].Trips)
+			p.Market.Candidates = 1
+			if r, _ := play(t, sc, p, 1); r.Served != 1 || r.Drivers[17].Trips != 1 {
+				t.Errorf("search %d: served %d, the van %d", search, r.Served, r.Drivers[17].Trips)
 			}
-			sc.Workers = sc.Workers[:1]
+			sc.Workers = sc.Workers[:9]
 			if r, _ := play(t, sc, p, 1); r.Lost != 1 {
 				t.Errorf("search %d: without a van %d are lost", search, r.Lost)
 			}
