@@ -69,14 +69,16 @@ func TestTrips_errors_name_line_column_and_limit(t *testing.T) {
 		"":                                  "line 1: the file is empty",
 		"pickup_unix,pickup_lat\n":          "no column pickup_lon",
 		"a,a\n":                             "column a: stands twice",
-		header + "1,2,3,4,5,,\nx,2,3,4,5,,": `line 3, column pickup_unix: "x" must be a number from 0 to 253402300799`,
+		header + "1,2,3,4,5,,\nx,2,3,4,5,,": `line 3, column pickup_unix: "x" must be a number from 0 to 9214646399`,
+		header + "1700000000000,2,3,4,5,,":  `column pickup_unix: "1700000000000" must be a number from 0 to 9214646399`, // milliseconds
 		header + "1,90.5,3,4,5,,":           `column pickup_lat: "90.5" must be a number from -90 to 90`,
 		header + "1,2,3,4,-181,,":           `column dropoff_lon: "-181" must be a number from -180 to 180`,
 		header + "1,NaN,3,4,5,,":            `column pickup_lat: "NaN"`,
 		header + "1,,3,4,5,,":               `column pickup_lat: ""`,
 		header + "9,2,3,4,5,8,":             "column dropoff_unix: must not be before pickup_unix",
 		header + "1,2,3,4,5,,1001":          "column passengers: \"1001\" must be a number from 0 to 1000",
-		header + "1,2,3":                    "line 2: wrong number of fields",
+		header + "1,2,3":                    "line 2: wrong number of fields, the header has 7",
+		"pickup_unix;pickup_lat\n1;2\n":     `the header has no column pickup_unix: it is "pickup_unix;pickup_lat"`,
 	} {
 		_, err := sim.Trips(strings.NewReader(in))
 		if _, ok := errors.AsType[*sim.FileError](err); !ok || !strings.Contains(err.Error(), want) {
@@ -89,6 +91,9 @@ func TestTrips_cut_gzip_is_an_error(t *testing.T) {
 	whole := zipped(t, trips).Bytes()
 	if _, err := sim.Trips(bytes.NewReader(whole[:len(whole)-12])); err == nil {
 		t.Error("a cut gzip stream was read without an error")
+	}
+	if _, err := sim.Trips(bytes.NewReader(whole[:len(whole)-4])); err == nil || !strings.Contains(err.Error(), "cut off after line 3") {
+		t.Errorf("without its checksum: got %v, want the line after which it ends", err)
 	}
 }
 
@@ -118,6 +123,7 @@ func TestSessions(t *testing.T) {
 		"cab,lat,lon\n":                           "no column on_unix or first_free_unix",
 		"cab,on_unix,lat,lon\n,1,2,3":             "line 2, column cab: must not be empty",
 		"cab,on_unix,off_unix,lat,lon\na,5,5,1,2": "column off_unix: must be after on_unix",
+		"cab,on_unix,lat,lon\na,9214646400,1,2":   "column on_unix: \"9214646400\" must be a number from 0 to 9214646399",
 	} {
 		if _, err := sim.Sessions(strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: got %v, want %q", in, err, part)

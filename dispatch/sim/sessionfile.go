@@ -82,7 +82,7 @@ type sessionColumns struct{ driver, on, off, lat, lng string }
 func (t *table) session(c sessionColumns) Session {
 	s := Session{
 		Driver: t.text(c.driver),
-		On:     t.instant(c.on),
+		On:     t.begin(c.on),
 		Off:    t.optionalInstant(c.off),
 		At:     t.place(c.lat, c.lng),
 	}

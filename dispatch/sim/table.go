@@ -22,6 +22,10 @@ import (
 // RFC 3339 form.
 const MaxUnix = 253402300799
 
+// MaxBeginUnix is the last second at which a trip or a session of a file may begin, the end of the year 2261:
+// positions are known by their nanoseconds since 1970, which a 64-bit number holds until April 2262.
+const MaxBeginUnix = 9214646399
+
 // FileError tells what is wrong with a file, and where.
 type FileError struct {
 	// Line counts from 1, the header's line.
@@ -45,6 +49,8 @@ func (e *FileError) Error() string {
 type table struct {
 	csv    *csv.Reader
 	column map[string]int
+	// header is its line, for errors.
+	header string
 	row    []string
 	line   int
 	// err is the first error of a cell of the present row.
@@ -73,7 +79,7 @@ func newTable(r io.Reader) (*table, error) {
 		return nil, &FileError{Line: 1, Detail: "the file is empty, a header is wanted"}
 	}
 	if err != nil {
-		return nil, csvError(err)
+		return nil, t.csvError(err)
 	}
 	for i, name := range header {
 		name = strings.TrimSpace(name)
@@ -82,6 +88,7 @@ func newTable(r io.Reader) (*table, error) {
 		}
 		t.column[name] = i
 	}
+	t.header = clip(strings.Join(header, ","))
 	return t, nil
 }
 
@@ -90,7 +97,7 @@ func (t *table) want(names ...string) (string, error) {
 	if name := t.have(names...); name != "" {
 		return name, nil
 	}
-	return "", &FileError{Line: 1, Detail: "the header has no column " + strings.Join(names, " or ")}
+	return "", &FileError{Line: 1, Detail: fmt.Sprintf("the header has no column %s: it is %q", strings.Join(names, " or "), t.header)}
 }
 
 // have gives the first of the names that the header has, "" for none.
@@ -110,19 +117,29 @@ func (t *table) next() (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, csvError(err)
+		return false, t.csvError(err)
 	}
 	t.line, _ = t.csv.FieldPos(0)
 	t.row = row
 	return true, nil
 }
 
-// csvError makes the errors of encoding/csv ours; those of the reader below (a cut gzip stream) stay.
-func csvError(err error) error {
+// csvError makes the errors of encoding/csv ours, and tells how far a stream was read that is cut or broken.
+func (t *table) csvError(err error) error {
 	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
-		return &FileError{Line: parse.Line, Detail: parse.Err.Error()}
+		detail := parse.Err.Error()
+		if errors.Is(err, csv.ErrFieldCount) {
+			detail = fmt.Sprintf("wrong number of fields, the header has %d", len(t.column))
+		}
+		return &FileError{Line: parse.Line, Detail: detail}
 	}
-	return fmt.Errorf("read rows: %w", err)
+	switch {
+	case t.line == 0:
+		return fmt.Errorf("read the header: %w", err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("read rows: the file is cut off after line %d: %w", t.line, err)
+	}
+	return fmt.Errorf("read rows after line %d: %w", t.line, err)
 }
 
 func (t *table) fail(column, format string, args ...any) {
@@ -155,9 +172,11 @@ func (t *table) number(column string, low, high float64) float64 {
 	return v
 }
 
-// instant gives a cell of unix seconds, fractions allowed, to the millisecond.
-func (t *table) instant(column string) time.Time {
-	ms := math.Round(1000 * t.number(column, 0, MaxUnix))
+// begin gives the cell of unix seconds at which something begins, fractions allowed, to the millisecond.
+func (t *table) begin(column string) time.Time { return t.instant(column, MaxBeginUnix) }
+
+func (t *table) instant(column string, most float64) time.Time {
+	ms := math.Round(1000 * t.number(column, 0, most))
 	return time.UnixMilli(int64(ms)).UTC()
 }
 
@@ -166,7 +185,7 @@ func (t *table) optionalInstant(column string) time.Time {
 	if t.text(column) == "" {
 		return time.Time{}
 	}
-	return t.instant(column)
+	return t.instant(column, MaxUnix)
 }
 
 func (t *table) place(lat, lng string) geo.LatLng {

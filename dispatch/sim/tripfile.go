@@ -68,7 +68,7 @@ func (t *table) trip() Trip {
 	const dropoffUnix, passengers = "dropoff_unix", "passengers"
 	trip := Trip{
 		ID:      t.text(t.have("trip_id")),
-		At:      t.instant("pickup_unix"),
+		At:      t.begin("pickup_unix"),
 		Pickup:  t.place("pickup_lat", "pickup_lon"),
 		Dropoff: t.place("dropoff_lat", "dropoff_lon"),
 		Driver:  t.text(t.have("cab", "taxi", "driver")),
