@@ -152,8 +152,11 @@ func (f *recordedFiles) readFiles(in *recorded, instance string) (err error) {
 }
 
 func (f *recordedFiles) some(in *recorded) error {
-	if len(in.all) == 0 {
+	switch {
+	case len(in.all) == 0:
 		return fmt.Errorf("--trips: %s holds no trip", f.Trips)
+	case len(in.sessions) == 0:
+		return fmt.Errorf("--sessions: %s holds no session", f.Sessions)
 	}
 	return nil
 }

@@ -36,6 +36,9 @@ func (c *simulateCmd) Run(ctx context.Context, std stdio) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if err := writable(c.Report); err != nil {
+		return fileError("--report", err)
+	}
 	in, err := c.input(std.Err)
 	if err != nil {
 		return err
@@ -195,10 +198,14 @@ func (c *simulateCmd) runAll(ctx context.Context, std stdio, scenarios []*sim.Sc
 	return results, err
 }
 
+// errInterrupted ends what was told to stop before it was done.
+var errInterrupted = errors.New("interrupted before all was played")
+
 // runMany plays n runs, as many at once as there are processors, and tells of each in order as it becomes known. The first
-// error ends all.
+// error ends all; that is errInterrupted when ctx has ended.
 func runMany(ctx context.Context, w io.Writer, n int, play func(ctx context.Context, i int, progress func(over, all int)) (*sim.Result, error),
 	told func(i int, r *sim.Result) error) error {
+	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	type job struct {
 		done   chan struct{}
@@ -232,6 +239,9 @@ func runMany(ctx context.Context, w io.Writer, n int, play func(ctx context.Cont
 	defer cancel()
 	for i := range jobs {
 		<-jobs[i].done
+		if jobs[i].err != nil && outer.Err() != nil {
+			return errInterrupted
+		}
 		if jobs[i].err != nil {
 			return jobs[i].err
 		}

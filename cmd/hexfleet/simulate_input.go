@@ -18,8 +18,8 @@ type simulateInput struct {
 	recorded
 	market dispatch.Market
 	zone   *time.Location
-	// left are the trips of other markets, which are not played.
-	left int
+	// left are the trips of other markets, which are not played, leftSessions the sessions of their drivers.
+	left, leftSessions int
 	// past is the log that is played; nil for none. assumed is what its people do.
 	past    *pastDay
 	assumed []sim.Assumption
@@ -58,6 +58,11 @@ func (c *sceneFlags) place(rec recorded, policies []string) (simulateInput, erro
 	all := len(in.trips)
 	in.trips = slices.DeleteFunc(slices.Clone(in.trips), outside)
 	in.all = slices.DeleteFunc(slices.Clone(in.all), outside)
+	for _, s := range in.sessions {
+		if !area.Contains(s.At) && s.Overlaps(in.from, in.to) {
+			in.leftSessions++
+		}
+	}
 	in.sessions = slices.DeleteFunc(slices.Clone(in.sessions), func(s sim.Session) bool { return !area.Contains(s.At) })
 	if in.left = all - len(in.trips); len(in.trips) == 0 {
 		return in, fmt.Errorf("--trips: no trip of the span begins in market %s", in.market.ID)
@@ -124,18 +129,27 @@ func policyFiles(policies []string) []dispatch.Markets {
 // madeUpMarket is a box around the pickups of a city that is no market's, its hours those of its longitude.
 func madeUpMarket(trips []sim.Trip) (dispatch.Market, error) {
 	const margin = 0.1 // degrees: some kilometres
-	south, west, north, east := 90.0, 180.0, -90.0, -180.0
+	south, north := 90.0, -90.0
 	for i := range trips {
-		p := trips[i].Pickup
-		south, north = min(south, p.Lat), max(north, p.Lat)
-		west, east = min(west, p.Lng), max(east, p.Lng)
+		lat := trips[i].Pickup.Lat
+		south, north = min(south, lat), max(north, lat)
 	}
 	south, north = max(south-margin, -90), min(north+margin, 90)
-	west, east = max(west-margin, -180), min(east+margin, 180)
-	text, err := json.Marshal(map[string]any{
-		"type":        "Polygon",
-		"coordinates": [][][2]float64{{{west, south}, {east, south}, {east, north}, {west, north}, {west, south}}},
-	})
+	west, east := meridians(trips)
+	west, east = west-margin, min(east+margin, west-margin+360)
+	box := func(west, east float64) [][][2]float64 {
+		return [][][2]float64{{{west, south}, {east, south}, {east, north}, {west, north}, {west, south}}}
+	}
+	boxes := [][][][2]float64{box(west, east)}
+	switch {
+	case east-west >= 360:
+		boxes[0] = box(-180, 180)
+	case west < -180:
+		boxes = [][][][2]float64{box(-180, east), box(west+360, 180)}
+	case east > 180:
+		boxes = [][][][2]float64{box(west, 180), box(-180, east-360)}
+	}
+	text, err := json.Marshal(map[string]any{"type": "MultiPolygon", "coordinates": boxes})
 	if err != nil {
 		return dispatch.Market{}, fmt.Errorf("make up a market: %w", err)
 	}
@@ -144,10 +158,33 @@ func madeUpMarket(trips []sim.Trip) (dispatch.Market, error) {
 		return dispatch.Market{}, fmt.Errorf("make up a market: %w", err)
 	}
 	zone := "Etc/GMT"
-	if h := int(math.Round((west + east) / 2 / 15)); h != 0 {
+	h := int(math.Round(math.Remainder((west+east)/2, 360) / 15))
+	if h == -12 {
+		h = 12 // who lives at the date line counts itself to the east
+	}
+	if h != 0 {
 		zone = fmt.Sprintf("Etc/GMT%+d", -h) // POSIX: west is plus
 	}
 	return dispatch.Market{ID: "city", Name: "City", Timezone: zone, Area: area, Policy: dispatch.DefaultPolicy()}, nil
+}
+
+// meridians are those between which all pickups are, over the 180th when that is the narrower: west <= east, which may
+// then be above 180.
+func meridians(trips []sim.Trip) (west, east float64) {
+	west, east = 180, -180
+	over, until := 360.0, 0.0
+	for i := range trips {
+		lng := trips[i].Pickup.Lng
+		west, east = min(west, lng), max(east, lng)
+		if lng < 0 {
+			lng += 360
+		}
+		over, until = min(over, lng), max(until, lng)
+	}
+	if over <= 180 && until-over < east-west {
+		return over, until
+	}
+	return west, east
 }
 
 // Defaults of made-up demand.
@@ -179,7 +216,8 @@ func (c *sceneFlags) scenario(in *simulateInput, seed uint64) (*sim.Scenario, er
 			sessions = c.makeUp(sc, seed)
 		}
 		if sc.Workers = sim.Workers(sessions, sc.From, sc.To); len(sc.Workers) == 0 {
-			return nil, usagef("nobody is on shift between --from and --to")
+			return nil, fmt.Errorf("--sessions: nobody is on shift in market %s from %s to %s%s", in.market.ID,
+				sc.From.Format(time.RFC3339), sc.To.Format(time.RFC3339), leftOut(in.leftSessions, "; %d sessions begin elsewhere"))
 		}
 	}
 	if c.Cruise && in.meals == nil && in.given() {
@@ -235,15 +273,22 @@ func meanTrip(city *sim.City, sc *sim.Scenario) time.Duration {
 	return sum/time.Duration(len(sample)) + sc.Conduct.PickupService + sc.Conduct.DropoffService
 }
 
+// leftOut says how many there are, when there are any.
+func leftOut(n int, format string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, n)
+}
+
 // tell says what is played.
 func (in *simulateInput) tell(w io.Writer, sc *sim.Scenario) {
 	fmt.Fprintf(w, "market %s: %d drivers, %d orders in %s\n", sc.Market.ID, len(sc.Workers), len(sc.Trips), sc.To.Sub(sc.From).Round(time.Second))
 	if in.past != nil {
 		in.past.tell(w, in.assumed)
 	}
-	if in.left > 0 {
-		fmt.Fprintf(w, "%d trips that begin elsewhere are left out\n", in.left)
-	}
+	fmt.Fprint(w, leftOut(in.left, "%d trips that begin elsewhere are left out\n"))
+	fmt.Fprint(w, leftOut(in.leftSessions, "%d sessions that begin elsewhere are left out\n"))
 	if in.meals != nil {
 		return
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -140,6 +142,32 @@ func (c *simulateCmd) clairvoyant(scenarios []*sim.Scenario, slack time.Duration
 	return p, nil
 }
 
+// writable tells why a file could not be written, which nobody wants to hear of only after the runs; what is there stays
+// as it is. "" is no file.
+func writable(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, before := os.Stat(path)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	err = f.Close()
+	if errors.Is(before, fs.ErrNotExist) {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// when is an instant for people: local to the market, or the time since the beginning of a day without a date.
+func (in *simulateInput) when(at time.Time) string {
+	if in.meals != nil || !in.given() && in.past == nil {
+		return at.Sub(sim.DayStart()).String()
+	}
+	return at.In(in.zone).Format(time.RFC3339)
+}
+
 // writeReport writes the page.
 func (c *simulateCmd) writeReport(in *simulateInput, scenarios []*sim.Scenario, results [][]*sim.Result, rows []report.Policy) error {
 	for i := range results {
@@ -150,7 +178,7 @@ func (c *simulateCmd) writeReport(in *simulateInput, scenarios []*sim.Scenario, 
 		Title: fmt.Sprintf("Simulation of market %s", sc.Market.ID), Command: "hexfleet simulate " + strings.Join(os.Args[min(2, len(os.Args)):], " "),
 		Facts: []report.Fact{
 			{Name: "Drivers", Value: fmt.Sprint(len(sc.Workers))}, {Name: "Orders", Value: fmt.Sprint(len(sc.Trips))},
-			{Name: "From", Value: sc.From.In(in.zone).Format(time.RFC3339)}, {Name: "To", Value: sc.To.In(in.zone).Format(time.RFC3339)},
+			{Name: "From", Value: in.when(sc.From)}, {Name: "To", Value: in.when(sc.To)},
 			{Name: "Travel times", Value: sc.Travel.Source},
 			{Name: "Seeds", Value: fmt.Sprint(len(scenarios))},
 		},

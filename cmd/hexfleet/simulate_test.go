@@ -3,14 +3,20 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
+	"html"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hexfleet/hexfleet/dispatch/sim"
+	"github.com/hexfleet/hexfleet/geo"
 )
 
 // simulate runs the command and gives what it printed.
@@ -126,6 +132,123 @@ func TestSimulate_files(t *testing.T) {
 	out, errs, code = simulate(t, "--trips", trips, "--sessions", sessions, "--policy", markets+",batch", "--json")
 	if all := lines(t, out); code != exitDone || len(all) != 2 || all[0]["policy"] != markets || !strings.Contains(errs, "market chi") {
 		t.Errorf("exit %d: %s %s", code, errs, out)
+	}
+}
+
+// writeFiles writes texts under names into a folder and gives their paths.
+func writeFiles(t *testing.T, texts map[string]string) map[string]string {
+	t.Helper()
+	dir, paths := t.TempDir(), map[string]string{}
+	for name, text := range texts {
+		paths[name] = filepath.Join(dir, name)
+		if err := os.WriteFile(paths[name], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return paths
+}
+
+func TestSimulate_city_across_the_date_line(t *testing.T) {
+	files := writeFiles(t, map[string]string{
+		"trips.csv": "pickup_unix,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon\n" +
+			"1400000000,-16.8,179.99,-16.8,-179.99\n1400000300,-16.81,-179.98,-16.8,179.98\n1400000600,-16.79,-179.99,-16.81,-179.98\n",
+		"sessions.csv": "cab,on_unix,lat,lon\nx,1400000000,-16.8,-179.995\ny,1400000000,-16.8,179.995\nfar,1400000000,-16.8,178\n",
+	})
+	report := filepath.Join(t.TempDir(), "city.html")
+	out, errs, code := simulate(t, "--trips", files["trips.csv"], "--sessions", files["sessions.csv"], "--json", "--report", report)
+	if code != exitDone {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	if all := lines(t, out); len(all) != 1 || all[0]["served"] != 3.0 {
+		t.Errorf("got %s, want the three trips served", out)
+	}
+	if !strings.Contains(errs, "market city: 2 drivers, 3 orders") || !strings.Contains(errs, "1 sessions that begin elsewhere are left out") {
+		t.Errorf("said %q, want the driver 200 km away left out", errs)
+	}
+	page, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 2014-05-13T16:53:20Z
+	if text := html.UnescapeString(string(page)); !strings.Contains(text, "2014-05-14T04:53:20+12:00") {
+		t.Error("the report does not tell the time of the date line, +12:00")
+	}
+}
+
+func TestSimulate_nobody_on_shift(t *testing.T) {
+	const trip = "pickup_unix,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon\n1400000000,41.88,-87.63,41.9,-87.63\n"
+	const head = "cab,on_unix,off_unix,lat,lon\n"
+	for name, c := range map[string]struct{ sessions, says string }{
+		"none":      {head, "sessions.csv holds no session"},
+		"over":      {head + "x,1300000000,1300001000,41.88,-87.63\n", "nobody is on shift in market city from 2014-05-13T16:53:20Z"},
+		"elsewhere": {head + "x,1400000000,,37.78,-122.41\n", "1 sessions begin elsewhere"},
+	} {
+		files := writeFiles(t, map[string]string{"trips.csv": trip, "sessions.csv": c.sessions})
+		out, errs, code := simulate(t, "--trips", files["trips.csv"], "--sessions", files["sessions.csv"])
+		if code != exitFailure || out != "" || !strings.Contains(errs, "--sessions: ") || !strings.Contains(errs, c.says) {
+			t.Errorf("%s: exit %d, %q, %q, want %q", name, code, out, errs, c.says)
+		}
+	}
+}
+
+func TestSimulate_report_that_cannot_be_written(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]int{dir: exitFailure, filepath.Join(dir, "none", "x.html"): exitUsage} {
+		if out, errs, code := simulate(t, "--drivers", "10", "--duration", "5m", "--report", path); code != want || out != "" || !strings.Contains(errs, "--report: open") ||
+			strings.Contains(errs, "market lab") {
+			t.Errorf("%s: exit %d, %q, %q, want %d before anything was read", path, code, out, errs, want)
+		}
+	}
+	kept := writeFiles(t, map[string]string{"old.html": "old"})["old.html"]
+	if _, errs, code := simulate(t, "--trips", kept, "--sessions", kept, "--report", kept); code != exitFailure {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	if got, err := os.ReadFile(kept); err != nil || string(got) != "old" {
+		t.Errorf("a run that failed left %q (%v) of the old report", got, err)
+	}
+	if _, errs, code := simulate(t, "--trips", kept, "--sessions", kept, "--report", filepath.Join(dir, "new.html")); code != exitFailure {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("a run that failed left %v (%v)", left, err)
+	}
+}
+
+func TestSimulate_interrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var out, errs bytes.Buffer
+	if code := run(ctx, []string{"simulate", "--drivers", "10", "--duration", "5m", "--json"}, stdio{&out, &errs}); code != exitFailure ||
+		!strings.HasSuffix(errs.String(), "hexfleet: interrupted before all was played\n") || out.Len() > 0 {
+		t.Errorf("exit %d, %q, %q", code, out.String(), errs.String())
+	}
+}
+
+func TestMeridians(t *testing.T) {
+	for want, lngs := range map[[2]float64][]float64{
+		{-122.5, -122.3}: {-122.4, -122.5, -122.3}, {179, 182}: {179, -178, -179.5}, {-180, -179}: {-179, -180}, {179, 180}: {180, 179},
+		{-1, 1}: {-1, 1, 0}, {5, 5}: {5},
+	} {
+		var trips []sim.Trip
+		for _, lng := range lngs {
+			trips = append(trips, sim.Trip{Pickup: geo.LatLng{Lng: lng}})
+		}
+		west, east := meridians(trips)
+		if math.Abs(math.Remainder(west-want[0], 360)) > 1e-9 || math.Abs(east-west-(want[1]-want[0])) > 1e-9 {
+			t.Errorf("%v: got %v to %v, want %v", lngs, west, east, want)
+		}
+		m, err := madeUpMarket(trips)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, lng := range lngs {
+			if !m.Area.Contains(geo.LatLng{Lng: lng}) {
+				t.Errorf("%v: the market does not hold %v", lngs, lng)
+			}
+		}
+		if m.Area.Contains(geo.LatLng{Lng: math.Remainder(want[1]+1, 360)}) {
+			t.Errorf("%v: the market reaches a degree beyond", lngs)
+		}
 	}
 }
 
