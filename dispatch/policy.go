@@ -35,6 +35,8 @@ type Policy struct {
 	Window time.Duration
 	// RichRatio: a round is held at once while at least that many free drivers come on each searching order; 0: never.
 	RichRatio float64
+	// ScarceRatio: drivers are scarce while fewer than that many are free for each searching order; 0: never.
+	ScarceRatio float64
 	// SearchTimeout ends a search with no_driver.
 	SearchTimeout time.Duration
 	// Freshness is the greatest age of a candidate's fix.
@@ -150,6 +152,7 @@ func DefaultPolicy() Policy {
 		},
 		Window:        2 * time.Second,
 		RichRatio:     5,
+		ScarceRatio:   1,
 		SearchTimeout: 300 * time.Second,
 		Freshness:     60 * time.Second,
 		Candidates:    16,

@@ -56,6 +56,7 @@ func (p *Policy) numbers() []policyKey {
 		// A round shorter than 10 ms costs more than it gains.
 		span("window_ms", &p.Window, time.Millisecond, 10, 60_000),
 		weight("rich_ratio", &p.RichRatio, 1000),
+		weight("scarce_ratio", &p.ScarceRatio, 1000),
 		span("search_timeout_s", &p.SearchTimeout, sec, 1, day),
 		span("freshness_s", &p.Freshness, sec, 1, day),
 		count("candidates", &p.Candidates, 1, 512),

@@ -12,7 +12,7 @@ import (
 )
 
 // everyKey is a policy with a value for each key, none of them the default.
-const everyKey = `{"mode":"wave","window_ms":500,"rich_ratio":2.5,"search_timeout_s":100,"freshness_s":30,"candidates":5,
+const everyKey = `{"mode":"wave","window_ms":500,"rich_ratio":2.5,"scarce_ratio":3,"search_timeout_s":100,"freshness_s":30,"candidates":5,
 	"no_show_s":10,"lead_s":20,"offers_per_minute":9,"decline_bar_s":11,"expiry_bar_s":12,"chain_s":300,"chain_margin_s":13,
 	"nudge_s":14,"lost_s":15,"stall_s":16,"retreat_m":17,"standby_gain_s":18,"contracted_tag":"fleet",
 	"offer_ttl_s":19,"max_pickup_s":600,"reach_s":120,"reach_growth":1.5,"wave_size":4,"wave_s":21,
@@ -36,7 +36,7 @@ func TestParsePolicy(t *testing.T) {
 	both := delivery
 	both.MaxPickup, both.Cost.Age = van.MaxPickup, 3
 	want := Policy{
-		Terms: terms, Window: 500 * time.Millisecond, RichRatio: 2.5, SearchTimeout: 100 * time.Second, Freshness: 30 * time.Second,
+		Terms: terms, Window: 500 * time.Millisecond, RichRatio: 2.5, ScarceRatio: 3, SearchTimeout: 100 * time.Second, Freshness: 30 * time.Second,
 		Candidates: 5, NoShow: 10 * time.Second, Lead: 20 * time.Second, Offers: OfferRules{9, 11 * time.Second, 12 * time.Second},
 		Chain: ChainRules{300 * time.Second, 13 * time.Second}, ContractedTag: "fleet",
 		Redispatch:  RedispatchRules{Nudge: 14 * time.Second, Lost: 15 * time.Second, Stall: 16 * time.Second, Retreat: 17},

@@ -18,7 +18,7 @@ import (
 
 // simulateCmd runs the engine on a virtual clock.
 type simulateCmd struct {
-	Policy string `help:"Policies to compare, by commas: nearest (each order at once, the oldest first, takes its nearest free driver), nearest_freed (and a driver who becomes free takes the nearest waiting order), batch, batch_chain (drivers are asked up to 300 s before their trip ends), or a markets file; with --log also recorded, the log's own (default: batch; with --log recorded,batch)." placeholder:"NAME,..."`
+	Policy string `help:"Policies to compare, by commas: nearest (each order at once, the oldest first, takes its nearest free driver), nearest_freed (and a driver who becomes free takes the nearest waiting order), batch, batch_chain (drivers are asked up to 900 s before their trip ends), or a markets file; with --log also recorded, the log's own (default: batch; with --log recorded,batch)." placeholder:"NAME,..."`
 	recordedFlags
 	logFlags
 	sceneFlags

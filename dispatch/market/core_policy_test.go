@@ -13,6 +13,7 @@ func (w *world) newPolicy() dispatch.Policy {
 	p.SearchTimeout = time.Duration(60+60*w.choose("timeout", 6)) * time.Second
 	p.Lead = time.Duration(100*w.choose("lead", 5)) * time.Second
 	p.RichRatio = float64(w.choose("rich", 3))
+	p.ScarceRatio = float64(w.choose("scarce", 4))
 	p.Offers.PerMinute = []int{0, 1, 6}[w.choose("per_minute", 3)]
 	p.Offers.DeclineBar = time.Duration(60*w.choose("decline_bar", 3)) * time.Second
 	p.Chain.Within = time.Duration(200*w.choose("chain", 3)) * time.Second

@@ -15,20 +15,22 @@ func TestCore_reach(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		drivers int
-		terms   func(*dispatch.Terms)
+		policy  func(*dispatch.Policy)
 		want    []time.Duration // of orders that were asked for 0, 100 and 299 s ago
 	}{
 		{"grows_with_the_age_while_drivers_are_scarce", 2, nil, []time.Duration{300 * sec, 520 * sec, 900 * sec}},
 		{"is_the_whole_where_there_is_a_driver_for_each", 3, nil, []time.Duration{900 * sec, 900 * sec, 900 * sec}},
-		{"is_the_whole_when_off", 0, func(t *dispatch.Terms) { t.Reach = 0 }, []time.Duration{900 * sec, 900 * sec, 900 * sec}},
-		{"is_never_beyond_the_longest_pickup", 0, func(t *dispatch.Terms) { t.Reach = 2000 * sec }, []time.Duration{900 * sec, 900 * sec, 900 * sec}},
-		{"may_stay_as_it_is", 0, func(t *dispatch.Terms) { t.ReachGrowth = 0 }, []time.Duration{300 * sec, 300 * sec, 300 * sec}},
-		{"grows_beyond_an_hour", 0, func(t *dispatch.Terms) { t.MaxPickup, t.ReachGrowth = 5*time.Hour, 1000 }, []time.Duration{300 * sec, 5 * time.Hour, 5 * time.Hour}},
+		{"grows_with_the_age_while_drivers_are_scarce_by_the_policy", 9, func(p *dispatch.Policy) { p.ScarceRatio = 3.1 }, []time.Duration{300 * sec, 520 * sec, 900 * sec}},
+		{"is_the_whole_where_drivers_are_never_scarce", 0, func(p *dispatch.Policy) { p.ScarceRatio = 0 }, []time.Duration{900 * sec, 900 * sec, 900 * sec}},
+		{"is_the_whole_when_off", 0, func(p *dispatch.Policy) { p.Reach = 0 }, []time.Duration{900 * sec, 900 * sec, 900 * sec}},
+		{"is_never_beyond_the_longest_pickup", 0, func(p *dispatch.Policy) { p.Reach = 2000 * sec }, []time.Duration{900 * sec, 900 * sec, 900 * sec}},
+		{"may_stay_as_it_is", 0, func(p *dispatch.Policy) { p.ReachGrowth = 0 }, []time.Duration{300 * sec, 300 * sec, 300 * sec}},
+		{"grows_beyond_an_hour", 0, func(p *dispatch.Policy) { p.MaxPickup, p.ReachGrowth = 5*time.Hour, 1000 }, []time.Duration{300 * sec, 5 * time.Hour, 5 * time.Hour}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := dispatch.DefaultPolicy()
-			if test.terms != nil {
-				test.terms(&p.Terms)
+			if test.policy != nil {
+				test.policy(&p)
 			}
 			var r dispatch.Recovery
 			r.At = at

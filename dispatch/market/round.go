@@ -95,8 +95,10 @@ func (c *Core) breadth(orders int) int {
 	return max(k, min(widest*k, fewPairs/max(orders, 1)))
 }
 
-// scarce tells whether fewer drivers are free than orders wait for one.
-func (c *Core) scarce() bool { return c.free < len(c.searching) }
+// scarce tells whether there are too few free drivers for the orders that wait for one.
+func (c *Core) scarce() bool {
+	return float64(c.free) < c.policy.ScarceRatio*float64(len(c.searching))
+}
 
 // reach is how far from its pickup, in time, an order looks for a driver in this round. While drivers are scarce, sending
 // one far away for an order just come costs the orders that will be asked for near it meanwhile: so a young order waits

@@ -38,8 +38,14 @@ const (
 // atOnce as the rich ratio has a round held as soon as any driver is free, 0.2 s after the last.
 const atOnce = 1e-3
 
-// chainWithin is the policy batch_chain's.
-const chainWithin = 300 * time.Second
+// The policy batch_chain's, found on San Francisco's days (docs/adr/0005-tuned-defaults.md): drivers are asked as long
+// before the end of their trips as a pickup may take, and a new order waits up to 50 s for somebody who will be near,
+// whether drivers are scarce or not.
+const (
+	chainWithin = 900 * time.Second
+	chainGrowth = 12
+	chainScarce = 1000
+)
 
 // PolicyNames lists those that NamedPolicy knows.
 func PolicyNames() []string { return []string{"nearest", "nearest_freed", "batch", "batch_chain"} }
@@ -61,7 +67,7 @@ func NamedPolicy(name string, window time.Duration) (Policy, error) {
 		p.Market.Mode = dispatch.ModeBatch
 	case "batch_chain":
 		p.Market.Mode = dispatch.ModeBatch
-		p.Market.Chain.Within = chainWithin
+		p.Market.Chain.Within, p.Market.ReachGrowth, p.Market.ScarceRatio = chainWithin, chainGrowth, chainScarce
 		p.Capacity = 2
 	default:
 		return p, fmt.Errorf("there is no policy %q, only %s, or a markets file", name, strings.Join(PolicyNames(), ", "))

@@ -9,6 +9,7 @@ type Policy struct {
 	Terms
 	WindowMs        int64   `json:"window_ms"`
 	RichRatio       float64 `json:"rich_ratio"`
+	ScarceRatio     float64 `json:"scarce_ratio"`
 	SearchTimeoutS  float64 `json:"search_timeout_s"`
 	FreshnessS      float64 `json:"freshness_s"`
 	Candidates      int     `json:"candidates"`
@@ -60,7 +61,7 @@ type Cost struct {
 func PolicyFrom(p *dispatch.Policy) Policy {
 	w := Policy{
 		Version: p.Version(), Terms: termsFrom(&p.Terms),
-		WindowMs: p.Window.Milliseconds(), RichRatio: p.RichRatio, SearchTimeoutS: seconds(p.SearchTimeout),
+		WindowMs: p.Window.Milliseconds(), RichRatio: p.RichRatio, ScarceRatio: p.ScarceRatio, SearchTimeoutS: seconds(p.SearchTimeout),
 		FreshnessS: seconds(p.Freshness), Candidates: p.Candidates, NoShowS: seconds(p.NoShow), LeadS: seconds(p.Lead),
 		OffersPerMinute: p.Offers.PerMinute, DeclineBarS: seconds(p.Offers.DeclineBar), ExpiryBarS: seconds(p.Offers.ExpiryBar),
 		ChainS: seconds(p.Chain.Within), ChainMarginS: seconds(p.Chain.Margin),

@@ -53,8 +53,14 @@ type bar struct {
 // colours is how many a line may have; further policies have the same colours dashed.
 const colours = 7
 
-// lineClass is how the i-th policy's lines look.
-func lineClass(i int) string { return fmt.Sprintf("c%d d%d", i%colours, i/colours%3) }
+// lineClass is how the lines of the i-th policy look. A reference's are dashed: it may do just what a policy does, which is
+// to be seen below it.
+func lineClass(i int, of *Policy) string {
+	if of.Kind != Simulated {
+		return fmt.Sprintf("c%d reference", i%colours)
+	}
+	return fmt.Sprintf("c%d d%d", i%colours, i/colours%3)
+}
 
 func (a *axis) share(v float64) float64 {
 	if a.high <= a.low {

@@ -112,7 +112,7 @@ func mapped(p *Policy) []Cell {
 func (p *projection) place(at geo.LatLng) (x, y float64, on bool) {
 	x = width/2 + math.Remainder(at.Lng-p.lng, 360)*p.perLng
 	y = mapTop + (mapHeight-mapTop-mapBottom)/2 - (at.Lat-p.lat)*p.perLat
-	on = x >= mapSide && x <= width-mapSide && y >= mapTop && y <= mapHeight-mapBottom
+	on = x >= mapSide && x <= width-mapSide && y >= mapTop && y <= mapHeight-mapBottom-p.reach
 	return math.Round(100*x) / 100, math.Round(100*y) / 100, on
 }
 
@@ -218,7 +218,7 @@ func (h heat) draw(policies []Policy, s section) section {
 			c.Hexes = append(c.Hexes, h.hex(&flat, cell, all))
 		}
 		if outside > 0 {
-			c.Scale.Label += fmt.Sprintf(" · %s orders outside of the map", number(outside, 0))
+			c.Scale.Label += fmt.Sprintf(" · %s orders are outside of the map", number(outside, digitsOf(outside)))
 		}
 		s.Charts = append(s.Charts, c)
 	}

@@ -60,7 +60,7 @@ func waitsByHour(policies []Policy, from, to time.Time) []chart {
 		c := chart{Title: of.title, X: hoursAxis(from, to), Y: upright(unit.unit, most*unit.scale), Height: height}
 		for i := range policies {
 			if p := &policies[i]; hasHours(p) {
-				c.Lines = append(c.Lines, hourLine(&c, p, lineClass(i), from, unit, of.value))
+				c.Lines = append(c.Lines, hourLine(&c, p, lineClass(i, p), from, unit, of.value))
 			}
 		}
 		charts = append(charts, c)

@@ -43,7 +43,7 @@ func waitShares(policies []Policy) (c chart, ok bool) {
 			}
 		}
 		d.to(c.X.x(c.X.high), c.Y.y(100*float64(inside)/float64(len(waits))))
-		c.Lines = append(c.Lines, line{Class: lineClass(i), D: d.path(), Title: policies[i].Name})
+		c.Lines = append(c.Lines, line{Class: lineClass(i, &policies[i]), D: d.path(), Title: policies[i].Name})
 	}
 	return c, ok
 }
@@ -133,12 +133,12 @@ func lorenz(policies []Policy) section {
 				d.to(c.X.x(100*float64(n+1)/float64(len(values))), c.Y.y(100*part/sum))
 			}
 		}
-		c.Lines = append(c.Lines, line{Class: lineClass(i), D: d.path(), Title: p.Name})
+		c.Lines = append(c.Lines, line{Class: lineClass(i, p), D: d.path(), Title: p.Name})
 		g := p.Gini.Mean
 		if p.Gini.N == 0 || !known(g) {
 			g = gini(values, sum)
 		}
-		s.Legend = append(s.Legend, key{lineClass(i), fmt.Sprintf("%s (Gini %s)", p.Name, number(g, 3))})
+		s.Legend = append(s.Legend, key{lineClass(i, p), fmt.Sprintf("%s (Gini %s)", p.Name, number(g, 3))})
 	}
 	if len(s.Legend) > 0 {
 		s.Legend = append(s.Legend, key{"even", "all earn alike"})

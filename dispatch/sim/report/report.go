@@ -30,14 +30,15 @@ type Fact struct{ Name, Value string }
 // Kind is what a line of the table is.
 type Kind int
 
-// Simulated is a policy that was run; the others are references: no schedule is better than a Bound, an Estimate is
-// near to one, Human is what the recorded fleet did, Recorded what a server did.
+// Simulated is a policy that was run; the others are references: Reference was run too, to compare with, no schedule is
+// better than a Bound, an Estimate is near to one, Human is what the recorded fleet did, Recorded what a server did.
 const (
 	Simulated Kind = iota
 	Bound
 	Estimate
 	Human
 	Recorded
+	Reference
 )
 
 // Figure is one value, or the mean over several seeds or days; the zero Figure is not known.
@@ -178,7 +179,7 @@ func legend(policies []Policy, shown func(*Policy) bool) []key {
 	var keys []key
 	for i := range policies {
 		if shown(&policies[i]) {
-			keys = append(keys, key{Class: lineClass(i), Name: policies[i].Name})
+			keys = append(keys, key{Class: lineClass(i, &policies[i]), Name: policies[i].Name})
 		}
 	}
 	return keys

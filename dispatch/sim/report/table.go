@@ -80,7 +80,7 @@ func newTable(policies []Policy) table {
 	}
 	for i := range policies {
 		p := &policies[i]
-		r := row{Name: p.Name, Kind: p.Kind.String(), Note: p.Note, Class: lineClass(i)}
+		r := row{Name: p.Name, Kind: p.Kind.String(), Note: p.Note, Class: lineClass(i, p)}
 		for _, m := range shown {
 			c, _ := m.write(m.of(p))
 			r.Cells = append(r.Cells, c)
@@ -113,6 +113,8 @@ func (k Kind) String() string {
 		return "human"
 	case Recorded:
 		return "recorded"
+	case Reference:
+		return "reference"
 	default:
 		return ""
 	}
