@@ -11,6 +11,7 @@ import (
 	"github.com/hexfleet/hexfleet/dispatch/sim"
 	"github.com/hexfleet/hexfleet/dispatch/sim/report"
 	"github.com/hexfleet/hexfleet/geo"
+	"github.com/hexfleet/hexfleet/geo/eta"
 )
 
 func splitNames(list string) []string {
@@ -30,7 +31,7 @@ func (c *simulateCmd) rows(policies []sim.Policy, results [][]*sim.Result, refer
 		rows[i] = policyRow(results[i])
 		rows[i].Name = policies[i].Name
 		if i >= references {
-			rows[i].Note = "reference: the exact optimum of each round over all free drivers; no bound on the day"
+			rows[i].Kind, rows[i].Note = report.Reference, "reference: the exact optimum of each round over all free drivers; no bound on the day"
 		}
 	}
 	return rows
@@ -168,6 +169,17 @@ func (in *simulateInput) when(at time.Time) string {
 	return at.In(in.zone).Format(time.RFC3339)
 }
 
+// travelWords tell a reader of the page where travel times come from.
+func travelWords(source string) string {
+	switch source {
+	case eta.SourcePrior:
+		return "prior: of cities at large, as nothing came before to learn from"
+	case eta.SourceStraightLine:
+		return "one speed by the line"
+	}
+	return source
+}
+
 // writeReport writes the page.
 func (c *simulateCmd) writeReport(in *simulateInput, scenarios []*sim.Scenario, results [][]*sim.Result, rows []report.Policy) error {
 	for i := range results {
@@ -179,7 +191,7 @@ func (c *simulateCmd) writeReport(in *simulateInput, scenarios []*sim.Scenario, 
 		Facts: []report.Fact{
 			{Name: "Drivers", Value: fmt.Sprint(len(sc.Workers))}, {Name: "Orders", Value: fmt.Sprint(len(sc.Trips))},
 			{Name: "From", Value: in.when(sc.From)}, {Name: "To", Value: in.when(sc.To)},
-			{Name: "Travel times", Value: sc.Travel.Source},
+			{Name: "Travel times", Value: travelWords(sc.Travel.Source)},
 			{Name: "Seeds", Value: fmt.Sprint(len(scenarios))},
 		},
 		Policies: rows,

@@ -218,7 +218,7 @@ func (h heat) draw(policies []Policy, s section) section {
 			c.Hexes = append(c.Hexes, h.hex(&flat, cell, all))
 		}
 		if outside > 0 {
-			c.Scale.Label += fmt.Sprintf(" · %s orders are outside of the map", number(outside, digitsOf(outside)))
+			c.Scale.Label += fmt.Sprintf(" · orders outside of the map: %s", number(outside, digitsOf(outside)))
 		}
 		s.Charts = append(s.Charts, c)
 	}

@@ -175,7 +175,7 @@ func TestWrite(t *testing.T) {
 			}
 			classes := map[string]bool{}
 			for i := range n {
-				classes[lineClass(i)] = true
+				classes[lineClass(i, &r.Policies[i])] = true
 			}
 			if len(classes) != n {
 				t.Errorf("%d policies have %d kinds of lines", n, len(classes))
@@ -231,3 +231,39 @@ func TestWrite(t *testing.T) {
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+func TestWrite_reference_is_seen_over_a_policy(t *testing.T) {
+	r := madeUp(1)
+	same := r.Policies[0]
+	same.Name, same.Kind, same.Note = "round optimum", Reference, "an optimum"
+	r.Policies = append(r.Policies, same)
+	page := written(t, r)
+	for _, want := range []string{`class="line c0 d0"`, `class="line c1 reference"`, `<span class="badge">reference</span>`, "</strong>: an optimum"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+}
+
+func TestProjection_place_leaves_the_scale_free(t *testing.T) {
+	policies := madeUp(1).Policies
+	flat, ok := project(policies)
+	if !ok {
+		t.Fatal("no map")
+	}
+	on := 0
+	for _, c := range mapped(&policies[0]) {
+		if _, _, drawn := flat.place(c.Cell.Center()); !drawn {
+			continue
+		}
+		on++
+		for _, corner := range c.Cell.Boundary() {
+			if _, y, _ := flat.place(corner); y > mapHeight-mapBottom+0.1 {
+				t.Errorf("a cell reaches to %.1f, over the scale below %.1f", y, mapHeight-mapBottom)
+			}
+		}
+	}
+	if on < 100 {
+		t.Errorf("%d cells are on the map", on)
+	}
+}
