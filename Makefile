@@ -33,6 +33,7 @@ verify: ## Prove that what is generated, copied or formatted is current.
 	  test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	go mod verify
 	go test -run '^TestStatesDoc$$' ./dispatch
+	go run ./.ci/mutants -fit
 	@if test -f ../shared/design/contract.md; then \
 	  ! diff ../shared/design/contract.md docs/contract.md | grep '^<' || { echo "docs/contract.md only adds to the contract"; exit 1; }; fi
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory boarddist; \

@@ -36,11 +36,41 @@ import (
 func main() {
 	only := flag.String("only", "", "seed the mutants whose name matches this expression")
 	atOnce := flag.Int("at-once", 2, "how many copies of the tree are worked on at a time")
+	fit := flag.Bool("fit", false, "only check that every defect still applies, and seed none")
 	flag.Parse()
-	if err := run(*only, *atOnce); err != nil {
+	seed := func() error { return run(*only, *atOnce) }
+	if *fit {
+		seed = fits
+	}
+	if err := seed(); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
+}
+
+// fits checks that each defect's places are where it looks for them: a file that is split takes them along.
+func fits() error {
+	mutants, err := readAll(filepath.Join(".ci", "mutants"), regexp.MustCompile(""))
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "hexfleet-mutants-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	t := tree{dir: work}
+	if err := t.copy(); err != nil {
+		return err
+	}
+	for _, m := range mutants {
+		undo, err := t.apply(m)
+		undo()
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	return nil
 }
 
 // run seeds the mutants and prints a line for each as it ends, and the table.
