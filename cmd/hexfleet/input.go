@@ -137,7 +137,7 @@ func (f *recordedFiles) readFiles(in *recorded, instance string) (err error) {
 			return usageError{fmt.Errorf("--instance: %w", err)}
 		}
 		if err != nil {
-			return fileError("--instances", err)
+			return fileError("--trips, --sessions, --instances", err)
 		}
 		in.meals, in.sessions, in.all = &meals, meals.Couriers, meals.Orders
 		return f.some(in)
@@ -153,6 +153,10 @@ func (f *recordedFiles) readFiles(in *recorded, instance string) (err error) {
 
 func (f *recordedFiles) some(in *recorded) error {
 	switch {
+	case in.meals != nil && len(in.all) == 0:
+		return fmt.Errorf("--trips: %s holds no order of instance %s", f.Trips, in.meals.Seed)
+	case in.meals != nil && len(in.sessions) == 0:
+		return fmt.Errorf("--sessions: %s holds no courier of instance %s", f.Sessions, in.meals.Seed)
 	case len(in.all) == 0:
 		return fmt.Errorf("--trips: %s holds no trip", f.Trips)
 	case len(in.sessions) == 0:

@@ -175,6 +175,41 @@ func TestSimulate_city_across_the_date_line(t *testing.T) {
 	}
 }
 
+// TestSimulate_rows_that_stand_twice plays them as different orders: each is accounted for.
+func TestSimulate_rows_that_stand_twice(t *testing.T) {
+	const trips = "trip_id,pickup_unix,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon\n"
+	const orders = "seed,order,placed_s,ready_s,rest_lat,rest_lon,cust_lat,cust_lon\n"
+	files := writeFiles(t, map[string]string{
+		"trips.csv":     trips + strings.Repeat("a,1400000000,41.88,-87.63,41.89,-87.63\n", 3),
+		"sessions.csv":  "cab,on_unix,lat,lon\nx,1400000000,41.88,-87.63\n",
+		"orders.csv":    orders + strings.Repeat("0,a,600,1200,0.01,0,0.02,0\n", 3),
+		"couriers.csv":  "seed,courier,on_s,off_s,lat,lon\n0,d,0,72000,0.01,0\n",
+		"instances.csv": "seed,m_per_min,pickup_service_min,dropoff_service_min,target_click_to_door_min,max_click_to_door_min\n0,320,4,4,40,90\n",
+	})
+	for _, args := range [][]string{
+		{"--trips", files["trips.csv"], "--sessions", files["sessions.csv"]},
+		{"--trips", files["orders.csv"], "--sessions", files["couriers.csv"], "--instances", files["instances.csv"]},
+	} {
+		out, errs, code := simulate(t, append(args, "--json")...)
+		if code != exitDone {
+			t.Fatalf("exit %d: %s", code, errs)
+		}
+		o := lines(t, out)[0]
+		if o["requested"] != 3.0 || o["served"].(float64)+o["lost"].(float64) != 3 {
+			t.Errorf("three orders gave %s", out)
+		}
+	}
+	wrong := writeFiles(t, map[string]string{"orders.csv": orders + "0,a,x,1200,0.01,0,0.02,0\n", "none.csv": orders + "1,a,1,1200,0.01,0,0.02,0\n"})
+	for name, says := range map[string]string{
+		"orders.csv": "line 2, column placed_s", "none.csv": "none.csv holds no order of instance 0",
+	} {
+		if _, errs, code := simulate(t, "--trips", wrong[name], "--sessions", files["couriers.csv"], "--instances", files["instances.csv"]); code != exitFailure ||
+			!strings.Contains(errs, says) || strings.Contains(errs, "hexfleet: --instances:") {
+			t.Errorf("exit %d: %q, want %q", code, errs, says)
+		}
+	}
+}
+
 func TestSimulate_nobody_on_shift(t *testing.T) {
 	const trip = "pickup_unix,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon\n1400000000,41.88,-87.63,41.9,-87.63\n"
 	const head = "cab,on_unix,off_unix,lat,lon\n"

@@ -97,6 +97,21 @@ func TestTrips_cut_gzip_is_an_error(t *testing.T) {
 	}
 }
 
+func TestTrips_with_one_id_are_different_orders(t *testing.T) {
+	const header = "trip_id,pickup_unix,pickup_lat,pickup_lon,dropoff_lat,dropoff_lon\n"
+	got, err := sim.Trips(strings.NewReader(header + "a,1,2,3,4,5\na,1,2,3,4,5\na:3,1,2,3,4,5\ntrip-6,1,2,3,4,5\n,1,2,3,4,5\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, trip := range got {
+		ids = append(ids, trip.ID)
+	}
+	if diff := cmp.Diff([]string{"a", "a:3", "a:3:4", "trip-6", "trip-6:6"}, ids); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSessions(t *testing.T) {
 	want := []sim.Session{{
 		Driver: "x", On: time.Unix(100, 0).UTC(), Off: time.Unix(200, 0).UTC(), At: geo.LatLng{Lat: 1, Lng: 2},

@@ -107,7 +107,7 @@ func mealOrders(r io.Reader, seed string) ([]Trip, error) {
 	wanted := []string{"seed", "order", "placed_s", "ready_s", "rest_lat", "rest_lon", "cust_lat", "cust_lon"}
 	orders, err := rows(r, wanted, ofSeed(seed), func(t *table) Trip {
 		trip := Trip{
-			ID: t.name("order"), At: t.second("placed_s"), Ready: t.second("ready_s"),
+			ID: t.once(t.name("order")), At: t.second("placed_s"), Ready: t.second("ready_s"),
 			Pickup: t.place("rest_lat", "rest_lon"), Dropoff: t.place("cust_lat", "cust_lon"),
 		}
 		if trip.Ready.Before(trip.At) {

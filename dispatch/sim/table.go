@@ -55,6 +55,8 @@ type table struct {
 	line   int
 	// err is the first error of a cell of the present row.
 	err error
+	// ids are those given out by once.
+	ids map[string]bool
 }
 
 // newTable reads the header. Gzip is told by its two magic bytes (RFC 1952, section 2.3.1).
@@ -73,7 +75,7 @@ func newTable(r io.Reader) (*table, error) {
 	}
 	c := csv.NewReader(in)
 	c.ReuseRecord = true
-	t := &table{csv: c, column: map[string]int{}}
+	t := &table{csv: c, column: map[string]int{}, ids: map[string]bool{}}
 	header, err := c.Read()
 	if errors.Is(err, io.EOF) {
 		return nil, &FileError{Line: 1, Detail: "the file is empty, a header is wanted"}
@@ -159,6 +161,15 @@ func (t *table) text(column string) string {
 		return ""
 	}
 	return strings.Clone(cell)
+}
+
+// once gives the id of a row; one that an earlier row has gets the line after it, as the two are different orders.
+func (t *table) once(id string) string {
+	for t.ids[id] {
+		id += ":" + strconv.Itoa(t.line)
+	}
+	t.ids[id] = true
+	return id
 }
 
 // number gives a cell as a number from low to high.

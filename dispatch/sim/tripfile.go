@@ -17,7 +17,7 @@ const MaxPassengers = 1000
 // Trip is one recorded ride or delivery: where and when someone or something was picked up, and where set
 // down.
 type Trip struct {
-	// ID is the file's trip_id, else "trip-" and its line.
+	// ID is the file's trip_id, else "trip-" and its line; of a trip_id that stands there again, ":" and its line come after it.
 	ID string
 	// At is when a meal was ordered. Of a ride it is the recorded pickup, which stands in for that.
 	At              time.Time
@@ -73,7 +73,7 @@ func (t *table) trip() Trip {
 		Dropoff: t.place("dropoff_lat", "dropoff_lon"),
 		Driver:  t.text(t.have("cab", "taxi", "driver")),
 	}
-	trip.ID = cmp.Or(trip.ID, "trip-"+strconv.Itoa(t.line))
+	trip.ID = t.once(cmp.Or(trip.ID, "trip-"+strconv.Itoa(t.line)))
 	if end := t.optionalInstant(t.have(dropoffUnix)); !end.IsZero() {
 		trip.Duration = end.Sub(trip.At)
 		if trip.Duration < 0 {
