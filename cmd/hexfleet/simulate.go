@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"runtime"
 	"slices"
 	"sync"
@@ -104,6 +105,8 @@ func (c *simulateCmd) check() error {
 		return usagef("--slack and --bound-k must not be negative")
 	case c.Seeds < 1 || c.Seeds > maxSeeds:
 		return usagef("--seeds must be from 1 to %d, not %d", maxSeeds, c.Seeds)
+	case c.Report == "-":
+		return usagef("--report must be the name of a file: standard output has the results")
 	case len(c.names()) == 0:
 		return usagef("--policy names no policy")
 	}
@@ -156,6 +159,9 @@ func policyFile(path string, m dispatch.Market) (sim.Policy, error) {
 // marketIn is a market of a markets file: that of the same id, else the one in its place, else the only one.
 func marketIn(path string, m dispatch.Market) (dispatch.Market, error) {
 	markets, err := readMarkets(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return dispatch.Market{}, usageError{err}
+	}
 	if err != nil {
 		_, named := sim.NamedPolicy(path, 0)
 		return dispatch.Market{}, usageError{fmt.Errorf("%w (and %w)", named, err)}

@@ -315,6 +315,8 @@ func TestSimulate_flags(t *testing.T) {
 	for args, says := range map[string]string{
 		"--policy best":                         `there is no policy "best"`,
 		"--policy ,":                            "--policy names no policy",
+		"--policy batch,/dev/null":              "--policy: markets file /dev/null: ",
+		"--report -":                            "--report must be the name of a file",
 		"--drivers=-1":                          "must not be negative",
 		"--load 1 --rate 1":                     "--rate and --load exclude each other",
 		"--load NaN":                            "--load must be from 0",
