@@ -65,7 +65,7 @@ const (
 	FilterSuspect      = "suspect"       // its points contradict each other
 	FilterStale        = "stale"         // its fix is too old
 	FilterOffDuty      = "off_duty"
-	FilterTooFar       = "too_far" // beyond max_pickup_s
+	FilterTooFar       = "too_far" // beyond max_pickup_s, or the reach of a young order while drivers are scarce
 	FilterFlooded      = "flooded" // had its offers of this minute
 	FilterNoGain       = "no_gain" // not there standby_gain_s before the order's present driver
 )
