@@ -75,7 +75,7 @@ func (c *simulateCmd) Run(ctx context.Context, std stdio) error {
 		results = slices.Insert(results, n, []*sim.Result{in.past.AsRecorded})
 	}
 	if references {
-		more, err := c.references(&in, scenarios, policies)
+		more, err := c.references(ctx, &in, scenarios, policies)
 		if err != nil {
 			return err
 		}

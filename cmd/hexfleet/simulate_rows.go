@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -85,7 +86,7 @@ func policyRow(results []*sim.Result) report.Policy {
 }
 
 // references are the rows of those who are not bound to decide as an engine must.
-func (c *simulateCmd) references(in *simulateInput, scenarios []*sim.Scenario, policies []sim.Policy) ([]report.Policy, error) {
+func (c *simulateCmd) references(ctx context.Context, in *simulateInput, scenarios []*sim.Scenario, policies []sim.Policy) ([]report.Policy, error) {
 	var rows []report.Policy
 	slack := c.Slack
 	if slack == 0 {
@@ -93,7 +94,7 @@ func (c *simulateCmd) references(in *simulateInput, scenarios []*sim.Scenario, p
 			slack = max(slack, p.Market.SearchTimeout+p.Market.MaxPickup)
 		}
 	}
-	clairvoyant, err := c.clairvoyant(scenarios, slack)
+	clairvoyant, err := c.clairvoyant(ctx, scenarios, slack)
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +117,14 @@ func (c *simulateCmd) references(in *simulateInput, scenarios []*sim.Scenario, p
 }
 
 // clairvoyant is the row of the fleet that knew every order beforehand.
-func (c *simulateCmd) clairvoyant(scenarios []*sim.Scenario, slack time.Duration) (report.Policy, error) {
+func (c *simulateCmd) clairvoyant(ctx context.Context, scenarios []*sim.Scenario, slack time.Duration) (report.Policy, error) {
 	p := report.Policy{Name: "clairvoyant", Kind: report.Bound}
 	var served, shares, deadhead, line []float64
 	for _, sc := range scenarios {
-		best, err := sc.Clairvoyant(slack, c.BoundK)
+		best, err := sc.Clairvoyant(ctx, slack, c.BoundK)
+		if errors.Is(err, sim.ErrStopped) {
+			return p, errInterrupted
+		}
 		if err != nil {
 			return p, err
 		}

@@ -44,7 +44,14 @@ type ClairvoyantDay struct {
 	Predecessors int
 	// Worth is how much deadhead one more order is worth; 0 for any. With it Solve is quicker.
 	Worth time.Duration
+	// Stop is asked now and then; once it says true Solve gives ErrStopped. nil for never.
+	Stop func() bool
 }
+
+// ErrStopped is the error when Solve was told to stop before it was done.
+var ErrStopped = errors.New("clairvoyant reference: stopped")
+
+func (d *ClairvoyantDay) stopped() bool { return d.Stop != nil && d.Stop() }
 
 // Clairvoyant is the best that a ClairvoyantDay allows. How many orders must be served decides how far is driven: on 30
 // May 2008 with 128 predecessors and a wait of 0, 20,477 orders at 287 m are worth 20 minutes each, and the 528 that can
@@ -100,15 +107,21 @@ func (d *ClairvoyantDay) Solve() (Clairvoyant, error) {
 		return Clairvoyant{}, fmt.Errorf("clairvoyant reference: all predecessors of %d orders are too many", len(d.Trips))
 	}
 	f := newForesight(d)
+	if d.stopped() {
+		return Clairvoyant{}, ErrStopped // and the problem has not all of its rows
+	}
 	if err := f.problem.Validate(); err != nil {
 		return Clairvoyant{}, fmt.Errorf("clairvoyant reference: %w", err)
 	}
 	var solver match.Solver
-	result := solver.Solve(&f.problem, match.Options{})
+	result := solver.Solve(&f.problem, match.Options{Stop: d.Stop})
 	c := f.result(result)
 	cover := newCover(f)
 	c.Most = cover.most(result.Assignment, 0)
 	c.Fleet = len(d.Trips) - cover.most(result.Assignment, f.sessions)
+	if d.stopped() {
+		return Clairvoyant{}, ErrStopped
+	}
 	return c, nil
 }
 
@@ -157,6 +170,9 @@ func newForesight(d *ClairvoyantDay) *foresight {
 	}
 	f.problem = match.Problem{Drivers: len(all)}
 	for i := range d.Trips {
+		if d.stopped() {
+			break
+		}
 		f.problem.Rows = append(f.problem.Rows, f.row(i))
 		f.problem.Penalty = append(f.problem.Penalty, penalty)
 	}

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -181,6 +182,37 @@ func TestClairvoyantDay_Solve(t *testing.T) {
 			t.Errorf("an empty day gives %+v, %v", got, err)
 		}
 	})
+}
+
+func TestClairvoyantDay_Stop(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	place := func() geo.LatLng { return geo.LatLng{Lat: rng.Float64() / 20, Lng: rng.Float64() / 20} }
+	d := sim.ClairvoyantDay{Travel: byLine, TopMps: lineSpeed, Predecessors: 4, Worth: time.Minute}
+	for i := range 300 {
+		d.Trips = append(d.Trips, sim.Trip{At: time.Unix(int64(20*i), 0), Pickup: place(), Dropoff: place(), Duration: 10 * time.Minute})
+	}
+	for range 10 {
+		d.Sessions = append(d.Sessions, sim.Session{On: time.Unix(0, 0), At: place()})
+	}
+	want, err := d.Solve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, from := 0, math.MaxInt
+	d.Stop = func() bool {
+		asked++
+		return asked > from
+	}
+	if got, err := d.Solve(); err != nil || got != want || asked < 2*len(d.Trips) {
+		t.Fatalf("never stopped it gives %+v, %v after %d questions, want %+v", got, err, asked, want)
+	}
+	all := asked
+	for _, from = range []int{0, 1, 150, 300, 301, all / 2, 3 * all / 4, all - 1} {
+		asked = 0
+		if got, err := d.Solve(); !errors.Is(err, sim.ErrStopped) || got != (sim.Clairvoyant{}) || asked > from+8 {
+			t.Errorf("stopped after %d of %d questions: %v after %d more", from, all, err, asked-from)
+		}
+	}
 }
 
 // TestClairvoyantDay_recorded_day holds the reference against an earlier measurement of the same day with a wait of 0,

@@ -42,6 +42,9 @@ func (c *cover) most(chosen match.Assignment, barred int) int {
 			return n
 		}
 		for order := range c.has {
+			if c.f.stopped() {
+				return n
+			}
 			if c.has[order] == match.Unmatched && c.path(int32(order), c.layers[:depth]) {
 				n++
 			}
@@ -73,6 +76,9 @@ func (c *cover) layer(barred int) (depth int) {
 		in.empty()
 		c.next = c.next[:0]
 		for _, order := range c.now {
+			if c.f.stopped() {
+				return 0
+			}
 			c.step(order, c.left, func(i int32) bool {
 				c.left.take(i)
 				in.put(i)

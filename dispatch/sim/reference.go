@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -12,10 +13,11 @@ const OrderWorth = 20 * time.Minute
 
 // Clairvoyant gives the best that a fleet could do that knew every order of the scenario beforehand, and picks each up
 // within wait; k is how many predecessors of each order are looked at, 0 for all. Sessions are the shifts, cut where
-// they overlap.
-func (s *Scenario) Clairvoyant(wait time.Duration, k int) (Clairvoyant, error) {
+// they overlap. It gives ErrStopped when ctx ends before.
+func (s *Scenario) Clairvoyant(ctx context.Context, wait time.Duration, k int) (Clairvoyant, error) {
 	day := ClairvoyantDay{
 		Trips: s.wanted(), Travel: s.Travel.Drive, TopMps: s.Travel.TopMps, Wait: wait, Predecessors: k, Worth: OrderWorth,
+		Stop: func() bool { return ctx.Err() != nil },
 		Ride: func(t *Trip) time.Duration {
 			// The kitchen is not waited for: a relaxation more.
 			took, from := s.Conduct.PickupService, t.Pickup
