@@ -73,9 +73,12 @@ func (m *Meals) Travel() Travel {
 }
 
 // ForMeals is a policy as patient as an instance: an order is looked for a courier until its longest span is over, and no
-// way to a restaurant is too long but one longer than the target. The search begins when a courier who comes may find
+// way to a restaurant is too long but one longer than the target (without a target, the longest span). The search begins when a courier who comes may find
 // the order ready, the policy's lead before that.
 func (p Policy) ForMeals(m *Meals) Policy {
 	p.Market.SearchTimeout, p.Market.MaxPickup = m.Most, m.Target
+	if m.Target <= 0 {
+		p.Market.MaxPickup = m.Most
+	}
 	return p
 }

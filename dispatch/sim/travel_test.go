@@ -83,4 +83,8 @@ func TestRun_meals(t *testing.T) {
 	if r, _ := play(t, sc, named(t, "batch"), 1); r.Meals.OnTime != 0 || r.Meals.Late != 1 {
 		t.Errorf("beyond the target: %+v", r.Meals)
 	}
+	sc.Meals.Target = 0
+	if r, _ := play(t, sc, named(t, "batch").ForMeals(sc.Meals), 1); r.Served != 1 {
+		t.Errorf("without a target nobody was served: %+v", r)
+	}
 }
