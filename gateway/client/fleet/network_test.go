@@ -19,7 +19,7 @@ func TestFleet_network(t *testing.T) {
 		cfg := config(t, city.url)
 		cfg.Network.Cut = 1
 		cfg.SearchTimeout = 5 * time.Minute // an offer told into a socket that is cut is not told again here
-		cfg.Plan.Length = 8 * time.Minute // some five wall seconds, in which sixteen of two hundred sockets are cut
+		cfg.Plan.Length = 8 * time.Minute   // some five wall seconds, in which sixteen of two hundred sockets are cut
 		for i := range 200 {
 			cfg.Plan.Drivers = append(cfg.Plan.Drivers, fleet.DriverPlan{
 				ID: fmt.Sprint("more", i), Shifts: []fleet.ShiftPlan{{Open: true}},
