@@ -83,7 +83,8 @@ func (c *Core) seek() {
 
 // fewPairs is up to how many pairs a round considers more drivers for each order than the policy says, widest times as
 // many at most: 300 orders of 16 candidates, which is what a round has time for anyway. On the evening of 30 May 2008 in
-// San Francisco the 16 nearest by the line are not always the 16 soonest, and 2 % more are served with 64.
+// San Francisco the 16 nearest by the line are not always the 16 soonest, and 2 points more are served with 64
+// (docs/adr/0005-tuned-defaults.md).
 const (
 	fewPairs = 4800
 	widest   = 4

@@ -22,9 +22,8 @@ type finder struct {
 	// free counts the drivers that are.
 	free int
 	// barren are the orders without a free driver near, how near that was, and how much of the news was looked at for
-	// each. news are the
-	// places at which free drivers were seen since quarter, one after the other: only they can change that, where travel
-	// times grow with the line. With the quarter of an hour all is looked at anew, as travel times may be others.
+	// each. news are the places at which free drivers were seen since quarter, one after the other: only they can change
+	// that, where travel times grow with the line. With the quarter of an hour all is looked at anew, as travel times may be others.
 	barren  map[dispatch.OrderID]barren
 	news    []geo.LatLng
 	quarter time.Time
